@@ -1,0 +1,1 @@
+"""How we tell it: matching events to subscriptions and delivering them through Apprise."""

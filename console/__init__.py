@@ -1,0 +1,1 @@
+"""Where people look and decide: a small web page and its JSON."""

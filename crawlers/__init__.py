@@ -1,0 +1,1 @@
+"""How we learn it: Scrapy spiders, one crawl one process one bundle. Never touches the database."""

@@ -1,0 +1,1 @@
+"""The verbs of ``tarmac``, one file per noun; each calls the plain function that the flows call."""

@@ -1,0 +1,1 @@
+"""What we know. Importing this package loads neither SQLAlchemy nor psycopg."""

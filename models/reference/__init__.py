@@ -1,0 +1,1 @@
+"""Lists a person would review, each with its source beside it (SOURCES.md)."""
