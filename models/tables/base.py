@@ -1,7 +1,7 @@
 """The declarative base: naming convention and type map, nothing else."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Double, MetaData, Text, TypeDecorator, Uuid
@@ -37,7 +37,7 @@ class Table(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Instant(),
         str: Text(),
         int: BigInteger(),

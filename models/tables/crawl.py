@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import Table
@@ -39,6 +40,12 @@ class Crawl(Table):
     verdict: Mapped[str]
     reason: Mapped[str]
     report: Mapped[dict[str, Any]]
+    refused_count: Mapped[int] = mapped_column(
+        server_default="0", comment="items of the bundle that could not be loaded"
+    )
+    load_issues: Mapped[list[Any]] = mapped_column(
+        JSONB, server_default="[]", comment="why, the first of them in words"
+    )
     loaded_at: Mapped[datetime]
 
     __table_args__ = (Index(None, "source", "finished_at"),)
@@ -80,6 +87,9 @@ class AircraftLook(Table):
     icao24: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(primary_key=True)
     looked_at: Mapped[datetime]
+    looking_since_at: Mapped[datetime] = mapped_column(
+        comment="start of the unbroken run of looks, by whichever source"
+    )
 
 
 class Observation(Table):
@@ -99,5 +109,3 @@ class Observation(Table):
     seen_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("source", "source_key", "content_hash"), Index(None, "kind", "first_seen_at"))
-
-

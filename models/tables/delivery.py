@@ -100,7 +100,9 @@ class Attempt(Table):
     worker: Mapped[str]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(comment="null while sending | sent | failed_temporary | failed_permanent | abandoned")
+    outcome: Mapped[str | None] = mapped_column(
+        comment="null while sending | sent | failed_temporary | failed_permanent | abandoned"
+    )
     code: Mapped[str | None]
 
     __table_args__ = (UniqueConstraint("delivery_id", "token"),)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, Text
+from sqlalchemy import Index, Integer, Text
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,11 @@ from models.tables.base import Table
 
 
 class Position(Table):
-    """One position as one source said it. Partitioned by month of observed_at (UTC); instants are rounded to the second."""
+    """One position as one source said it. Partitioned by month of observed_at (UTC), which is rounded to the second.
+
+    ``capture_id`` has no foreign key: the check costs more than the insert, captures are never deleted, and the load
+    step resolves the id from the hash in the same transaction.
+    """
 
     __tablename__ = "position"
 
@@ -21,13 +25,13 @@ class Position(Table):
     source: Mapped[str] = mapped_column(primary_key=True)
     latitude: Mapped[float]
     longitude: Mapped[float]
-    altitude_ft: Mapped[int | None]
-    altitude_geometric_ft: Mapped[int | None]
+    altitude_ft: Mapped[int | None] = mapped_column(Integer)
+    altitude_geometric_ft: Mapped[int | None] = mapped_column(Integer)
     altitude_is_geometric: Mapped[bool]
     on_ground: Mapped[bool | None]
     ground_speed_kt: Mapped[float | None] = mapped_column(REAL)
     track_deg: Mapped[float | None] = mapped_column(REAL)
-    vertical_rate_fpm: Mapped[int | None]
+    vertical_rate_fpm: Mapped[int | None] = mapped_column(Integer)
     qnh_hpa: Mapped[float | None] = mapped_column(REAL)
     callsign: Mapped[str | None]
     squawk: Mapped[str | None]
@@ -36,14 +40,14 @@ class Position(Table):
     position_kind: Mapped[str | None]
     is_stale: Mapped[bool]
     is_interpolated: Mapped[bool]
-    capture_id: Mapped[int] = mapped_column(ForeignKey("capture.id"))
+    capture_id: Mapped[int]
     locator: Mapped[str]
 
     __table_args__ = ({"postgresql_partition_by": "RANGE (observed_at)"},)
 
 
 class Leg(Table):
-    """One take-off to one landing, as far as it is known. Rewritten in place when more becomes known; its events keep the history."""
+    """One take-off to one landing, as far as it is known. Rewritten as more is known; events keep the history."""
 
     __tablename__ = "leg"
 
@@ -80,4 +84,4 @@ class DeriveMark(Table):
 
     icao24: Mapped[str] = mapped_column(primary_key=True)
     since_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    version: Mapped[int] = mapped_column(server_default="1")
