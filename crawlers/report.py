@@ -40,8 +40,11 @@ class ErrorLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith(EXPLAINED_ELSEWHERE):
             return
-        problem = SourceUnreachable if record.name.endswith("robotstxt") else CrawlProblem
-        self.findings.blame(problem(f"{record.name}: {record.getMessage().splitlines()[0]}"))
+        message = record.getMessage().splitlines()[0]
+        if record.name.endswith("robotstxt"):
+            self.findings.blame(SourceUnreachable(f"robots.txt could not be read: {message.rpartition('>: ')[2]}"))
+        else:
+            self.findings.blame(CrawlProblem(f"{record.name}: {message}"))
 
 
 class Report:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 from crawlers.problems import CrawlProblem
-from crawlers.sources_page import find_spiders
+from crawlers.sources_page import find_spiders, load_spider
 from models.settings import Settings
 
 USAGE_ERROR = 2
@@ -64,7 +64,7 @@ def crawl(slug: str, bundle: Path, spider_arguments: dict[str, str], settings: S
     from crawlers.report import EXIT_CODES, Report
     from crawlers.settings import WORDY_LOGGERS, make_scrapy_settings
 
-    spider_class = find_spiders().get(slug)
+    spider_class = load_spider(slug)
     if spider_class is None:
         print(f"crawl: there is no source {slug}", file=sys.stderr)  # noqa: T201
         return USAGE_ERROR
@@ -77,9 +77,9 @@ def crawl(slug: str, bundle: Path, spider_arguments: dict[str, str], settings: S
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     refuse_private_connections(resolve_endpoints(settings.source_base_url))
+    process = AsyncCrawlerProcess(make_scrapy_settings(settings, bundle))
     for name in WORDY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    process = AsyncCrawlerProcess(make_scrapy_settings(settings, bundle))
     crawler = process.create_crawler(spider_class)
     report.watch(crawler)
     task = process.crawl(crawler, **spider_arguments)

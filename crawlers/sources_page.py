@@ -1,10 +1,9 @@
 """Finds every source and writes ``docs/sources.md`` from what they declare: ``python -m crawlers.sources_page``."""
 
-import importlib
+import importlib.util
 import pkgutil
 import sys
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import crawlers.spiders
@@ -14,16 +13,21 @@ from models.vocab.source import Source
 PAGE = Path(__file__).parent.parent / "docs" / "sources.md"
 
 
-@cache
+def load_spider(slug: str) -> type[SourceSpider] | None:
+    """The spider of one source, alone in the file of its name; None when there is no such file."""
+    if not slug.isidentifier() or importlib.util.find_spec(f"crawlers.spiders.{slug}") is None:
+        return None
+    module = importlib.import_module(f"crawlers.spiders.{slug}")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, SourceSpider) and value.__module__ == module.__name__:
+            return value
+    return None
+
+
 def find_spiders() -> dict[str, type[SourceSpider]]:
-    """Slug -> spider class, one to a file of ``crawlers/spiders``."""
-    found: dict[str, type[SourceSpider]] = {}
-    for module_info in pkgutil.iter_modules(crawlers.spiders.__path__):
-        module = importlib.import_module(f"crawlers.spiders.{module_info.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, SourceSpider) and value.__module__ == module.__name__:
-                found[value.source.slug] = value
-    return found
+    """Slug -> spider class of every source."""
+    slugs = sorted(module_info.name for module_info in pkgutil.iter_modules(crawlers.spiders.__path__))
+    return {slug: spider for slug in slugs if (spider := load_spider(slug)) is not None}
 
 
 def describe_cadence(cadence: timedelta) -> str:

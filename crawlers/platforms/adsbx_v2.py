@@ -37,7 +37,7 @@ tas mach track_rate roll mag_heading true_heading wd ws oat tat gpsOkBefore gpsO
 recentReceiverIds ctime ptime seen acas_ra
 """
 IGNORED_FIELDS = frozenset(READSB_FIELDS.split())
-"""Known and not read: ``lastPosition`` is up to 14 days old, ``rr_lat`` and ``rr_lon`` are a guess from the receivers."""
+"""Known and not read: ``lastPosition`` is up to 14 days old, ``rr_lat``/``rr_lon`` are a guess from the receivers."""
 
 
 def read_instant(value: object) -> datetime:
