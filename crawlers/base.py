@@ -107,6 +107,7 @@ class SourceSpider(scrapy.Spider):
     def __init__(self, **arguments: str):
         super().__init__(name=self.source.slug)
         self.findings = Findings()
+        self.refused = False
         self.read_arguments(arguments)
         if arguments:
             raise WrongArguments(f"{self.source.slug} takes no argument {', '.join(sorted(arguments))}")
@@ -173,6 +174,7 @@ class SourceSpider(scrapy.Spider):
                 wait_s = read_retry_after(header.decode("latin-1") if header else None, clock.now())
                 if wait_s is not None:
                     self.findings.retry_after_s = max(wait_s, self.findings.retry_after_s or 0.0)
+            self.refused = self.refused or kind is SourceRefused
             if 300 <= response.status < 400:
                 return kind(f"redirect not followed (HTTP {response.status})")
             return kind(f"HTTP {response.status}")

@@ -63,7 +63,7 @@ def refuse_private_connections(allowed: frozenset[Endpoint]) -> None:
 
 
 class EgressMiddleware:
-    """Refuses requests to hosts the source has not declared, before anything is resolved."""
+    """Refuses requests to hosts the source has not declared, and all after the source has said no."""
 
     def __init__(self, crawler: Crawler, base_url: str | None):
         self.crawler = crawler
@@ -77,6 +77,8 @@ class EgressMiddleware:
         parts = urlsplit(request.url)
         if parts.scheme not in {"http", "https"}:
             raise EgressRefused(f"address with scheme {parts.scheme} refused")
+        if getattr(self.crawler.spider, "refused", False):
+            raise EgressRefused("not asked after the source refused")
         if self.base_location is not None and parts.netloc == self.base_location:
             return
         hosts: Collection[str] = getattr(self.crawler.spider, "hosts", ())

@@ -145,7 +145,7 @@ class Report:
     def write(self, reason: str) -> None:
         """Write ``run.json`` so that a reader sees the old or the new one, never half."""
         skipped = tuple(
-            Issue(level="warning", message=f"{count} left out: {why}")
+            Issue(level="warning", message=f"{count} times: {why}")
             for why, count in sorted(self.findings.skipped.items())
         )
         run = Run(
