@@ -1,0 +1,216 @@
+"""Tell when an aircraft was in the air and when on the ground, from flags that flicker and speeds that stick.
+
+A transmitter's word "ground" is one witness among several: parked aircraft were seen to "fly" for four seconds at 0 kt, and
+taxiing ones to "fly" at 5 kt. A change of phase counts only when it lasts and the aircraft has moved as such a change needs.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from itertools import pairwise
+from typing import NamedTuple
+
+from models.derive.performance import AircraftKind, Performance
+from models.vocab.airport import ground_elevation_ft
+from models.vocab.geodesy import distance_nm
+from models.vocab.position import Position
+
+STANDARD_QNH_HPA = 1013.25
+FEET_PER_HPA = 27.3
+FASTEST_ON_GROUND_KT = 230
+"""no wheel holds more; a "ground" point above it is a wrong flag"""
+PERSISTS_S = 15
+LEAST_FLIGHT_NM = 0.7
+LONGEST_RUNWAY_NM = 2.2
+TOUCH_AND_GO_S = 90
+"""a ground run at speed that ends sooner is a touch-and-go, which is not a landing"""
+LEAST_STOP_S = 300
+"""two events of the same kind are at least so far apart; what is closer is one event seen twice"""
+
+
+class State(Enum):
+    """What one point says by itself."""
+
+    GROUND = -1
+    UNCLEAR = 0
+    AIRBORNE = 1
+
+
+class Phase(NamedTuple):
+    """A stretch of the track, both indexes inclusive, in which the aircraft was in the air, or was not."""
+
+    is_airborne: bool
+    first: int
+    last: int
+
+
+def correct_altitude(position: Position) -> float | None:
+    """Altitude above sea level: barometric altitude corrected for the pressure the crew had set, where that is known."""
+    if position.altitude_ft is None:
+        return None
+    if position.qnh_hpa is None or position.altitude_is_geometric or not 940 < position.qnh_hpa < 1060:
+        return position.altitude_ft
+    return position.altitude_ft + (position.qnh_hpa - STANDARD_QNH_HPA) * FEET_PER_HPA
+
+
+def height_ft(position: Position) -> float | None:
+    """Height above the fields nearby; above the sea where there is no field."""
+    altitude = correct_altitude(position)
+    if altitude is None:
+        return None
+    if altitude > 25000:
+        return altitude - 1000  # only its order of magnitude matters up here
+    return altitude - (ground_elevation_ft(position.latitude, position.longitude) or 0)
+
+
+def apart_nm(one: Position, other: Position) -> float:
+    """Distance between two positions."""
+    return distance_nm(one.latitude, one.longitude, other.latitude, other.longitude)
+
+
+def speed_kt(track: Sequence[Position], index: int) -> float | None:
+    """Ground speed as sent, unless it is missing or the aircraft demonstrably did not move: then from the positions."""
+    sent = track[index].ground_speed_kt
+    if sent is not None and sent < 50:
+        return sent
+    moved = _moved_kt(track, index)
+    if sent is None or (moved is not None and moved < sent / 8):
+        return moved
+    return sent
+
+
+def _moved_kt(track: Sequence[Position], index: int) -> float | None:
+    """Speed between the neighbours at least 8 s before and after; None when they are more than 5 min apart."""
+    here = track[index].at_s
+    before = after = index
+    while before > 0 and here - track[before].at_s < 8:
+        before -= 1
+    while after < len(track) - 1 and track[after].at_s - here < 8:
+        after += 1
+    lasted_s = track[after].at_s - track[before].at_s
+    if not 8 <= lasted_s <= 300:
+        return None
+    return apart_nm(track[before], track[after]) / lasted_s * 3600
+
+
+def judge_state(track: Sequence[Position], index: int, performance: Performance) -> State:
+    """What one point says by itself, with its neighbours only used to check its speed."""
+    position = track[index]
+    if position.on_ground is not True and (position.altitude_ft or 0) > 16000:
+        return State.AIRBORNE
+    speed = speed_kt(track, index)
+    if position.on_ground:
+        return State.UNCLEAR if speed is not None and speed > FASTEST_ON_GROUND_KT else State.GROUND
+    height = height_ft(position)
+    if height is None:
+        if speed is None:
+            return State.UNCLEAR
+        if speed >= performance.airborne_kt + 30:
+            return State.AIRBORNE
+        return State.GROUND if speed < 30 else State.UNCLEAR
+    if speed is None:
+        return State.AIRBORNE if height > 1500 else State.UNCLEAR
+    if performance.kind == AircraftKind.HELICOPTER and (height > 300 or position.on_ground is False):
+        return State.AIRBORNE if height > 150 or speed > performance.airborne_kt else State.UNCLEAR
+    if speed >= performance.airborne_kt:
+        return State.AIRBORNE
+    if speed < 0.75 * performance.airborne_kt:
+        # On the ground barometric altitude alone may be off by 1,000 ft either way.
+        return State.AIRBORNE if height > 1500 else State.GROUND
+    return State.AIRBORNE if height > 500 else State.UNCLEAR
+
+
+def find_phases(track: Sequence[Position], performance: Performance) -> list[Phase]:
+    """Alternating phases that survive the tests of persistence and displacement. Points that say nothing belong to none."""
+    runs: list[Phase] = []
+    for index in range(len(track)):
+        state = judge_state(track, index, performance)
+        if state is State.UNCLEAR:
+            continue
+        is_airborne = state is State.AIRBORNE
+        if runs and runs[-1].is_airborne == is_airborne:
+            runs[-1] = runs[-1]._replace(last=index)
+        else:
+            runs.append(Phase(is_airborne, index, index))
+    runs = _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
+    runs = _drop(
+        runs, [run.is_airborne or _is_stop(track, runs, number, performance) for number, run in enumerate(runs)]
+    )
+    return _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
+
+
+def _drop(runs: list[Phase], keep: list[bool]) -> list[Phase]:
+    kept: list[Phase] = []
+    for run, is_kept in zip(runs, keep, strict=True):
+        if not is_kept:
+            continue
+        if kept and kept[-1].is_airborne == run.is_airborne:
+            kept[-1] = kept[-1]._replace(last=run.last)
+        else:
+            kept.append(run)
+    return kept
+
+
+def _is_flight(track: Sequence[Position], runs: list[Phase], number: int) -> bool:
+    """Whether an airborne run left the ground, and not only the flag."""
+    run = runs[number]
+    grounds = [track[runs[number - 1].last]] if number > 0 else []
+    if number + 1 < len(runs):
+        grounds.append(track[runs[number + 1].first])
+    if not grounds:
+        return True
+    points = track[run.first : run.last + 1]
+    displaced_nm = max(apart_nm(ground, point) for ground in grounds[:1] for point in points)
+    lasted_s = points[-1].at_s - points[0].at_s
+    peak_ft = max((height_ft(point) or 0 for point in points), default=0)
+    if displaced_nm >= 3 * LONGEST_RUNWAY_NM:
+        return True
+    if displaced_nm < LEAST_FLIGHT_NM or len(points) < 2 or lasted_s < PERSISTS_S:
+        return displaced_nm >= LONGEST_RUNWAY_NM and peak_ft > 1000
+    return (
+        (peak_ft >= 300
+        and (displaced_nm >= LONGEST_RUNWAY_NM or lasted_s >= 30 or peak_ft > 1000))
+        or (displaced_nm >= LONGEST_RUNWAY_NM and lasted_s >= 60)
+    )
+
+
+def _is_stop(track: Sequence[Position], runs: list[Phase], number: int, performance: Performance) -> bool:
+    """Whether a ground run between flights is a stop: not a touch-and-go, and not a wrong flag in the air."""
+    run = runs[number]
+    points = track[run.first : run.last + 1]
+    before = track[runs[number - 1].last] if number > 0 else None
+    after = track[runs[number + 1].first] if number + 1 < len(runs) else None
+    for neighbour, edge in ((before, points[0]), (after, points[-1])):
+        if neighbour is None:
+            continue
+        apart_s = abs(edge.at_s - neighbour.at_s)
+        if (height_ft(neighbour) or 0) > 1500 + apart_s * 100:
+            return False  # nothing descends or climbs so fast: the flag is wrong
+    lasted_s = points[-1].at_s - points[0].at_s
+    if before is None:
+        return True
+    speeds = [speed for index in range(run.first, run.last + 1) if (speed := speed_kt(track, index)) is not None]
+    slowest = min(speeds, default=0.0)
+    if after is None:
+        return len(points) >= 2 or slowest < performance.lift_off_kt
+    hidden_s = after.at_s - before.at_s
+    if hidden_s < TOUCH_AND_GO_S:
+        return False
+    if slowest >= performance.airborne_kt * 0.7:
+        return hidden_s >= LEAST_STOP_S
+    return len(points) >= 2 or lasted_s >= PERSISTS_S or hidden_s >= 120
+
+
+def split_moved_ground(track: Sequence[Position], phases: list[Phase]) -> list[Phase]:
+    """Ground phases cut where the aircraft reappears on the ground somewhere else: it flew there unseen."""
+    cut: list[Phase] = []
+    for phase in phases:
+        if phase.is_airborne:
+            cut.append(phase)
+            continue
+        first = phase.first
+        for here, there in pairwise(range(phase.first, phase.last + 1)):
+            if track[there].at_s - track[here].at_s > 900 and apart_nm(track[here], track[there]) > 10:
+                cut.append(Phase(False, first, here))
+                first = there
+        cut.append(Phase(False, first, phase.last))
+    return cut
