@@ -13,6 +13,19 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+__all__ = [
+    "Connection",
+    "Engine",
+    "Session",
+    "StoreError",
+    "StoreUnavailable",
+    "driver_connection",
+    "make_engine",
+    "session",
+    "transaction",
+    "wait_until_ready",
+]
+
 # SQLSTATE classes after which the same transaction may simply be tried again: connection lost, server going down or
 # coming up, too many connections, serialisation failure and deadlock.
 RETRYABLE_CLASSES = ("08", "57P", "53300", "40001", "40P01")

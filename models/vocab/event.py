@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     SOURCE_SILENT = "source.silent"
     SOURCE_RECOVERED = "source.recovered"
     CHANNEL_DISABLED = "channel.disabled"
+    CHANNEL_FAILING = "channel.failing"
 
 
 class Payload(BaseModel):
@@ -69,7 +70,9 @@ class FlightPayload(Payload):
     departure: LegEnd | None = None
     arrival: LegEnd | None = None
     last_fix: LastFix | None = None
-    reach_nm: dict[str, float] = Field(default={}, description="hours of flight after the last fix -> radius in nautical miles")
+    reach_nm: dict[str, float] = Field(
+        default={}, description="hours of flight after the last fix -> radius in nautical miles"
+    )
     corrections: tuple[Correction, ...] = ()
     basis: Basis = Basis.OBSERVED
     sources: tuple[str, ...] = ()
