@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import scrapy
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
@@ -81,6 +81,19 @@ def clean_text(value: object, longest: int) -> str | None:
     return " ".join(kept.split())[:longest].strip() or None
 
 
+def read_seconds(text: str | None) -> float | None:
+    """A number of seconds a spider was started with."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise WrongArguments(f"{clean_text(text, 20)!r} is not a number of seconds") from error
+    if not 0 < seconds <= 600:
+        raise WrongArguments("timeout_s= takes more than 0 and at most 600 seconds")
+    return seconds
+
+
 def decompress(body: bytes) -> bytes:
     """The body, unpacked when it is gzip whatever its headers say.
 
@@ -108,6 +121,7 @@ class SourceSpider(scrapy.Spider):
         super().__init__(name=self.source.slug)
         self.findings = Findings()
         self.refused = False
+        self.timeout_s = read_seconds(arguments.pop("timeout_s", None))
         self.read_arguments(arguments)
         if arguments:
             raise WrongArguments(f"{self.source.slug} takes no argument {', '.join(sorted(arguments))}")
@@ -147,6 +161,8 @@ class SourceSpider(scrapy.Spider):
     def get(self, url: str, callback: Callable[..., Any], **options: Any) -> scrapy.Request:
         """A request whose failure is always noted. ``expect_status`` names statuses the callback wants to see."""
         meta = dict(options.pop("meta", {}))
+        if self.timeout_s:
+            meta["download_timeout"] = self.timeout_s
         if expected := options.pop("expect_status", None):
             meta["handle_httpstatus_list"] = list(expected)
         return scrapy.Request(
@@ -174,7 +190,6 @@ class SourceSpider(scrapy.Spider):
                 wait_s = read_retry_after(header.decode("latin-1") if header else None, clock.now())
                 if wait_s is not None:
                     self.findings.retry_after_s = max(wait_s, self.findings.retry_after_s or 0.0)
-            self.refused = self.refused or kind is SourceRefused
             if 300 <= response.status < 400:
                 return kind(f"redirect not followed (HTTP {response.status})")
             return kind(f"HTTP {response.status}")
@@ -187,6 +202,8 @@ class SourceSpider(scrapy.Spider):
             if "redirections" in text:
                 return SourceRefused("redirected too often")
             return SourceChanged(text)
+        if isinstance(error, DownloadCancelledError):
+            return SourceChanged("the answer is larger than 32 MiB")
         return SourceUnreachable(f"{type(error).__name__}: {error}")
 
     def read_json(self, response: Response) -> Any:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 
-from crawlers.problems import CrawlProblem, SourceRefused
+from crawlers.problems import CrawlProblem, SourceRefused, judge_status
 
 Endpoint = tuple[str, int]
 
@@ -84,3 +85,10 @@ class EgressMiddleware:
         hosts: Collection[str] = getattr(self.crawler.spider, "hosts", ())
         if parts.hostname not in hosts:
             raise EgressRefused(f"{parts.hostname} is not a host of this source")
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        is_robots = request.meta.get("dont_obey_robotstxt", False)
+        if response.status >= 400 and not is_robots and judge_status(response.status, response.body) is SourceRefused:
+            # here and not in the errback, which runs after the next question is on its way
+            self.crawler.spider.refused = True  # type: ignore[union-attr]
+        return response

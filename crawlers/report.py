@@ -43,6 +43,8 @@ class ErrorLog(logging.Handler):
         message = record.getMessage().splitlines()[0]
         if record.name.endswith("robotstxt"):
             self.findings.blame(SourceUnreachable(f"robots.txt could not be read: {message.rpartition('>: ')[2]}"))
+        elif record.name == "twisted" and "verifying certificate" in message:
+            self.findings.blame(SourceUnreachable("the certificate is not trusted"))
         else:
             self.findings.blame(CrawlProblem(f"{record.name}: {message}"))
 

@@ -17,6 +17,26 @@ WORDY_LOGGERS = (
 )
 """Say the same on every crawl; only their warnings are kept."""
 
+DOWNLOADER_MIDDLEWARES = {
+    "crawlers.egress.EgressMiddleware": 40,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
+    "scrapy.downloadermiddlewares.downloadtimeout.DownloadTimeoutMiddleware": 350,
+    "scrapy.downloadermiddlewares.defaultheaders.DefaultHeadersMiddleware": 400,
+    "scrapy.downloadermiddlewares.useragent.UserAgentMiddleware": 500,
+    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 590,
+    "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": 600,
+    "crawlers.capture.CaptureMiddleware": 950,
+}
+"""All there are, first to last on the way out. Cookies, retries, proxies, caches and passwords are left out on purpose:
+a proxy would resolve names for us, and a failed question is asked again by the next crawl, never at once."""
+
+EXTENSIONS = {
+    "scrapy.extensions.corestats.CoreStats": 0,
+    "scrapy.extensions.memusage.MemoryUsage": 0,
+    "scrapy.extensions.throttle.AutoThrottle": 0,
+}
+"""All there are. The remote control, which runs code in the crawl process, and the telnet console are not loaded."""
+
 PROJECT_URL = "https://github.com/tarmac-watch/tarmac"
 MEBIBYTE = 1024 * 1024
 
@@ -49,7 +69,6 @@ def make_scrapy_settings(settings: Settings, bundle: Path) -> dict[str, Any]:
     return {
         "BOT_NAME": "Tarmac",
         "USER_AGENT": describe_ourselves(settings.contact),
-        "SPIDER_MODULES": ["crawlers.spiders"],
         "TARMAC_BUNDLE": str(bundle),
         "TARMAC_SOURCE_BASE_URL": settings.source_base_url,
         "TARMAC_WATCHLIST": str(settings.watchlist) if settings.watchlist else None,
@@ -62,7 +81,6 @@ def make_scrapy_settings(settings: Settings, bundle: Path) -> dict[str, Any]:
         "AUTOTHROTTLE_ENABLED": not at_home,
         "AUTOTHROTTLE_START_DELAY": delay_s,
         "AUTOTHROTTLE_MAX_DELAY": 30.0,
-        # a refused or failed question is asked again by the next crawl, never at once
         "RETRY_ENABLED": False,
         "COOKIES_ENABLED": False,
         "REFERER_ENABLED": True,
@@ -78,9 +96,7 @@ def make_scrapy_settings(settings: Settings, bundle: Path) -> dict[str, Any]:
         "DNS_TIMEOUT": 10,
         "REDIRECT_MAX_TIMES": 5,
         "METAREFRESH_ENABLED": False,
-        # a proxy would resolve names for us and so walk around the egress guard
         "HTTPPROXY_ENABLED": False,
-        "HTTPAUTH_USER": None,
         "MEMUSAGE_ENABLED": True,
         "MEMUSAGE_LIMIT_MB": 768,
         "URLLENGTH_LIMIT": 16_384,
@@ -92,8 +108,6 @@ def make_scrapy_settings(settings: Settings, bundle: Path) -> dict[str, Any]:
         "LOG_VERSIONS": [],
         "STATS_DUMP": False,
         "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
-        "DOWNLOADER_MIDDLEWARES": {
-            "crawlers.egress.EgressMiddleware": 40,
-            "crawlers.capture.CaptureMiddleware": 950,
-        },
+        "DOWNLOADER_MIDDLEWARES_BASE": DOWNLOADER_MIDDLEWARES,
+        "EXTENSIONS_BASE": EXTENSIONS,
     }
