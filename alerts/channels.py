@@ -35,7 +35,8 @@ REFUSED_PARAMETERS = frozenset(
 )
 # Webhooks are our own kind of receiver: they are told the key by which to know a repeat.
 WEBHOOK_SCHEMAS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
-PRIVATE_BY_NATURE = frozenset({"inbox"})
+# Registered with Apprise in sender processes only (alerts/sender.py), which alone know where the file lies.
+INBOX_URL = "inbox://local"
 
 
 class ChannelError(ValueError):
@@ -70,6 +71,10 @@ def check_url(url: str, allowed: tuple[AllowedPair, ...] = ()) -> str:
     refused = sorted(_parameter_names(url) & REFUSED_PARAMETERS)
     if refused:
         raise ChannelError(f"parameters that are not allowed in an address: {', '.join(refused)}")
+    if scheme == "inbox":
+        if url != INBOX_URL:
+            raise ChannelError(f"the inbox has one address, {INBOX_URL}")
+        return scheme
     service = make_service(url)
     if len(service) > 1:
         raise ChannelError("one address, one recipient: add a channel for each")
@@ -163,11 +168,12 @@ def _parameter_names(url: str) -> set[str]:
 def _check_literal_host(service: NotifyBase, allowed: tuple[AllowedPair, ...]) -> None:
     """Refuse an address in a private network at once, where it is written as a number."""
     host = getattr(service, "smtp_host", None) or service.host
-    if service.schema in PRIVATE_BY_NATURE or not isinstance(host, str):
+    if not isinstance(host, str):
         return
     try:
         address = ipaddress.ip_address(urlsplit(f"//{host}").hostname or host)
     except ValueError:
         return
-    if not is_public(address) and not any(pair.host == str(address) for pair in allowed):
+    opened = any(pair.host == str(address) and service.port in (None, pair.port) for pair in allowed)
+    if not is_public(address) and not opened:
         raise ChannelError("the address is in a private network; open it with TARMAC_ALLOW_PRIVATE=host:port")

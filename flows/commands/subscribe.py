@@ -1,0 +1,75 @@
+"""``tarmac subscribe``: who wants to know what, on which channel."""
+
+from uuid import UUID
+
+import click
+
+from alerts.configure import SubscriptionError, save_subscription
+from flows.cli import InputError
+from flows.commands.channel import open_database, pick_channel
+from models import clock
+from models.settings import Settings
+from models.store.session import transaction
+from models.store.subscription import WHATS, end_subscription, list_subscriptions
+from models.vocab.certainty import Certainty
+from models.vocab.event import EventKind
+
+
+@click.group(invoke_without_command=True)
+@click.option("--what", type=click.Choice(WHATS), help="what to watch")
+@click.option(
+    "--value", default="", help="which: N123AB or a1b2c3, an operator, an airport, a word (deport* for endings)"
+)
+@click.option("--channel", "channel_name", help="label or id of the channel to tell")
+@click.option("--kinds", default="", help=f"only these, comma separated: {', '.join(EventKind)}")
+@click.option(
+    "--least", type=click.Choice([str(one) for one in Certainty]), default="possible", help="least certainty to tell"
+)
+@click.pass_context
+def subscribe(
+    context: click.Context, what: str | None, value: str, channel_name: str | None, kinds: str, least: str
+) -> None:
+    """Ask to be told: `tarmac subscribe --what airport --value KIWA --channel team`."""
+    if context.invoked_subcommand is not None:
+        return
+    if what is None or channel_name is None:
+        raise InputError("say --what to watch and on which --channel to tell")
+    with open_database(Settings()) as engine:
+        channel = pick_channel(engine, channel_name)
+        try:
+            subscription_id = save_subscription(
+                engine,
+                channel=channel,
+                what=what,
+                value=value,
+                kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()],
+                least=least,
+                now=clock.now(),
+            )
+        except SubscriptionError as error:
+            raise InputError(str(error)) from None
+    click.echo(f"{subscription_id}  {what} {value}".rstrip() + f" -> {channel.label}")
+
+
+@subscribe.command("list")
+def list_() -> None:
+    """Show all subscriptions that have not ended."""
+    with open_database(Settings()) as engine, transaction(engine) as connection:
+        for line in list_subscriptions(connection):
+            kinds = f"  only {', '.join(line.kinds)}" if line.kinds else ""
+            least = "" if line.least_certainty == Certainty.POSSIBLE else f"  at least {line.least_certainty}"
+            click.echo(f"{line.id}  {line.what} {line.value}".rstrip() + f" -> {line.channel_label}{kinds}{least}")
+
+
+@subscribe.command()
+@click.argument("subscription")
+def end(subscription: str) -> None:
+    """End the subscription with this id; corrections of what it told still come."""
+    try:
+        subscription_id = UUID(subscription)
+    except ValueError:
+        raise InputError("not the id of a subscription; see `tarmac subscribe list`") from None
+    with open_database(Settings()) as engine, transaction(engine) as connection:
+        if not end_subscription(connection, subscription_id, clock.now()):
+            raise InputError("no such subscription, or it has ended already")
+    click.echo("ended")
