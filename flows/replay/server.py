@@ -59,9 +59,9 @@ class ReplayServer:
 
     async def start(self) -> None:
         """Listen on the loopback address; ``port`` is then the real one."""
-        self._runner = web.AppRunner(self._make_app(), access_log=None)
+        self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
