@@ -1,6 +1,7 @@
 """News feeds (RSS and Atom): the feed is read, then each new article's page is fetched and its text extracted."""
 
 import calendar
+import html
 from collections.abc import AsyncIterator, Collection, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -49,6 +50,11 @@ def clean_paragraphs(text: str | None, longest: int) -> str:
     return "\n".join(line for line in lines if line)[:longest]
 
 
+def read_markup(value: object) -> str:
+    """The words of a scrap of HTML."""
+    return html.unescape(remove_tags(str(value or "")))
+
+
 def read_time(parsed: Any) -> datetime | None:
     """feedparser's UTC time tuple as an instant."""
     if parsed is None:
@@ -79,7 +85,7 @@ def parse_feed(body: bytes) -> tuple[list[Any], str | None]:
     return list(feed.entries), None if harmless else f"the feed is not well-formed: {clean_text(error, 120)}"
 
 
-class FeedSpider(SourceSpider):
+class ArticleFeed(SourceSpider):
     """Reads one feed. Articles named in ``seen_file`` (one address a line) are not fetched again."""
 
     def read_arguments(self, arguments: dict[str, str]) -> None:
@@ -132,8 +138,8 @@ class FeedSpider(SourceSpider):
             return None
         return Entry(
             url=url,
-            title=clean_text(remove_tags(str(row.get("title") or "")), LONGEST_TITLE) or "(no title)",
-            summary=clean_paragraphs(remove_tags(str(row.get("summary") or "")), LONGEST_SUMMARY),
+            title=clean_text(read_markup(row.get("title")), LONGEST_TITLE) or "(no title)",
+            summary=clean_paragraphs(read_markup(row.get("summary")), LONGEST_SUMMARY),
             published_at=read_time(row.get("published_parsed") or row.get("updated_parsed")),
             capture=response.meta["capture"],
             locator=f"entry[{index}]",

@@ -4,12 +4,12 @@ from collections.abc import Collection
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from crawlers.platforms.feed import FeedSpider, name_hosts
+from crawlers.platforms.feed import ArticleFeed, name_hosts
 from crawlers.problems import WrongArguments
 from models.vocab.source import Lineage, Range, Source
 
 
-class AnyFeedSpider(FeedSpider):
+class FeedSpider(ArticleFeed):
     """Articles of a feed chosen by configuration."""
 
     source = Source(

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from crawlers.platforms.feed import FeedSpider
+from crawlers.platforms.feed import ArticleFeed
 from models.vocab.source import Lineage, Range, Source
 
 
-class MeduzaSpider(FeedSpider):
+class MeduzaSpider(ArticleFeed):
     """Articles of Meduza's English edition."""
 
     source = Source(

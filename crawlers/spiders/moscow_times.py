@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from crawlers.platforms.feed import FeedSpider
+from crawlers.platforms.feed import ArticleFeed
 from models.vocab.source import Lineage, Range, Source
 
 
-class MoscowTimesSpider(FeedSpider):
+class MoscowTimesSpider(ArticleFeed):
     """Articles of The Moscow Times."""
 
     source = Source(
