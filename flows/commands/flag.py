@@ -53,7 +53,7 @@ def read_sightings(file: Path) -> list[Sighting]:
         raise InputError(f"{file}: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise InputError(f"{file}: is not a whole gzip file") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: is not JSON ({error})") from error
     if not isinstance(rows, list):
         raise InputError(f"{file}: is not a list of sightings")

@@ -23,6 +23,8 @@ INVENTED_LOG = [
     {"icao24": "A00013", "callsign": None},
 ]
 
+DEEP, LONG = b"[" * 100_000, b'[{"icao24": ' + b"9" * 5000 + b"}]"
+
 
 def run(*arguments):
     return CliRunner().invoke(tarmac, [str(argument) for argument in arguments], prog_name="tarmac")
@@ -52,6 +54,8 @@ def test_flag_prints_one_verdict_a_line_in_the_order_of_the_log(tmp_path):
         b'[{"icao24": 1}]',
         b"\xff\xfe",
         b"\x1f\x8b\x08\x00broken",
+        DEEP,
+        LONG,
         None,
     ],
 )

@@ -28,10 +28,10 @@ LOGGED = [
     ("N629SW", "arrival", "KELP", "11 02:04"),
 ]
 RADIO = [
-    ("N493MC", "arrival", "PANC", "10 13:15"),
-    ("N899DN", "arrival", "KMSP", "10 13:21"),
-    ("N8774Q", "arrival", "KPBI", "10 13:30"),
-    ("N703KW", "departure", "KMCI", "10 13:18"),
+    ("N493MC", "arrival", "PANC", "10 13:13"),
+    ("N899DN", "arrival", "KMSP", "10 13:17"),
+    ("N8774Q", "arrival", "KPBI", "10 13:23"),
+    ("N703KW", "departure", "KMCI", "10 13:11"),
 ]
 
 
