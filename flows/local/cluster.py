@@ -1,6 +1,6 @@
 """The folder a PostgreSQL server keeps its data in: whose it is, who may use it now, and how it comes to be.
 
-Rules: parents keep their modes, accounts are never made, a half-made cluster is never taken for a whole one, and only one
+Rules: parents keep their modes, accounts are never made, a half-made cluster is never taken for a whole one, only one
 launcher at a time uses a folder.
 """
 
