@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,7 +76,11 @@ class Fetch(Table):
     status_code: Mapped[int]
     fetched_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("source", "url", "fetched_at", "capture_id"),)
+    # By the hash of the address: a batched query is longer than an index entry may be.
+    __table_args__ = (
+        Index("uq_fetch_answer", "source", func.md5(text("url")), "fetched_at", "capture_id", unique=True),
+        Index(None, "capture_id"),
+    )
 
 
 class AircraftLook(Table):

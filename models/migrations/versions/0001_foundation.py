@@ -277,9 +277,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["capture_id"], ["capture.id"], name=op.f("fk_fetch_capture_id")),
         sa.ForeignKeyConstraint(["crawl_id"], ["crawl.id"], name=op.f("fk_fetch_crawl_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fetch")),
-        sa.UniqueConstraint(
-            "source", "url", "fetched_at", "capture_id", name=op.f("uq_fetch_source_url_fetched_at_capture_id")
-        ),
+    )
+    op.create_index(op.f("ix_fetch_capture_id"), "fetch", ["capture_id"], unique=False)
+    op.create_index(
+        "uq_fetch_answer", "fetch", ["source", sa.literal_column("md5(url)"), "fetched_at", "capture_id"], unique=True
     )
     op.create_table(
         "match",

@@ -1,32 +1,32 @@
 """The database may fall over and come back; what it stores never reaches a log."""
 
 import logging
-import shutil
-import tempfile
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
+import psutil
 import pytest
-from conftest import TestServer
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from flows.local.postgres import PostgresServer, temporary_server
 from models.store.session import StoreError, StoreUnavailable, make_engine, transaction, wait_until_ready
 
-# What survives a killed process, though not a power cut.
-DURABLE = ("synchronous_commit=on", "full_page_writes=on")
 SECRET = "tgram://very-secret-token"
 
 
 @pytest.fixture
-def own_server() -> Iterator[TestServer]:
-    folder = Path(tempfile.mkdtemp(prefix="tarmac-pg-"))
-    server = TestServer(folder)
-    server.start(extra=DURABLE)
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+def own_server() -> Iterator[PostgresServer]:
+    """A server that keeps what it was given, and is started again when it dies."""
+    with temporary_server(for_tests=False) as server:
+        yield server
+
+
+def kill(server: PostgresServer) -> None:
+    """End the server and its workers as a power cut would."""
+    postmaster = psutil.Process(server.pid)
+    for process in (postmaster, *postmaster.children()):
+        process.kill()
 
 
 def test_values_never_reach_a_traceback(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -53,33 +53,32 @@ def test_half_done_work_is_undone(engine: Engine) -> None:
         assert connection.scalar(text("select count(*) from source")) == 0
 
 
-def test_engine_outlives_a_killed_server(own_server: TestServer) -> None:
-    engine = make_engine(own_server.url("postgres"))
+def test_engine_outlives_a_killed_server(own_server: PostgresServer) -> None:
+    engine = make_engine(own_server.url())
     with transaction(engine) as connection:
         connection.execute(text("create table kept (n int)"))
         connection.execute(text("insert into kept values (1)"))
-    own_server.kill()
+    kill(own_server)
     with pytest.raises(StoreUnavailable), transaction(engine) as connection:
         connection.execute(text("select 1"))
-    own_server.start(extra=DURABLE)
     wait_until_ready(engine, 10)
     with transaction(engine) as connection:
         assert connection.scalar(text("select n from kept")) == 1
     engine.dispose()
 
 
-def test_server_killed_inside_a_transaction_is_reported_as_try_again(own_server: TestServer) -> None:
-    engine = make_engine(own_server.url("postgres"))
+def test_server_killed_inside_a_transaction_is_reported_as_try_again(own_server: PostgresServer) -> None:
+    engine = make_engine(own_server.url())
 
     def write_while_it_dies() -> None:
         with transaction(engine) as connection:
             connection.execute(text("create table lost (n int)"))
-            own_server.kill()
+            kill(own_server)
             connection.execute(text("insert into lost values (1)"))
 
     with pytest.raises(StoreUnavailable):
         write_while_it_dies()
-    own_server.start(extra=DURABLE)
+    wait_until_ready(engine, 10)
     with transaction(engine) as connection:
         assert connection.scalar(text("select to_regclass('lost')")) is None
     engine.dispose()
