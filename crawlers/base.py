@@ -14,9 +14,18 @@ from urllib.parse import urlsplit
 import msgspec
 import scrapy
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.python.failure import Failure
 
 from crawlers.egress import EgressRefused
@@ -38,6 +47,16 @@ from models.vocab.source import Source
 
 LARGEST_BODY = 32 * MEBIBYTE
 MOST_ISSUES = 100
+NO_ANSWER = (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+    ConnectError,
+    ConnectionClosed,
+)
+"""Scrapy wraps only some of Twisted's errors in its own; a connection refused by us is a ConnectError."""
 
 
 @dataclass
@@ -204,7 +223,9 @@ class SourceSpider(scrapy.Spider):
             return SourceChanged(text)
         if isinstance(error, DownloadCancelledError):
             return SourceChanged("the answer is larger than 32 MiB")
-        return SourceUnreachable(f"{type(error).__name__}: {error}")
+        if isinstance(error, NO_ANSWER):
+            return SourceUnreachable(f"{type(error).__name__}: {error}")
+        return CrawlProblem(f"{type(error).__name__}: {error}")
 
     def read_json(self, response: Response) -> Any:
         """The answer's JSON, strictly: no NaN, nothing cut off, no web page in its place."""

@@ -122,7 +122,9 @@ class Report:
             self.findings.blame(SourceDegraded(f"the canary answer held {canary_count} where {canary} were expected"))
 
     def finish(self, error: BaseException | None = None) -> Verdict:
-        """Judge the crawl and write the final ``run.json``."""
+        """Judge the crawl and write the final ``run.json``; a second call changes nothing."""
+        if self.items_file.closed:
+            return self.verdict
         logging.getLogger().removeHandler(self.error_log)
         if error is not None:
             named = error if isinstance(error, CrawlProblem) else CrawlProblem(f"{type(error).__name__}: {error}")

@@ -16,7 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from scrapy.crawler import AsyncCrawlerProcess
+
+from crawlers.base import SourceSpider
+from crawlers.egress import refuse_private_connections, resolve_endpoints
 from crawlers.problems import CrawlProblem
+from crawlers.report import EXIT_CODES, Report
+from crawlers.settings import WORDY_LOGGERS, make_scrapy_settings
 from crawlers.sources_page import find_spiders, load_spider
 from models.settings import Settings
 
@@ -56,18 +62,10 @@ def stop_when_stdin_closes() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def crawl(slug: str, bundle: Path, spider_arguments: dict[str, str], settings: Settings) -> int:
-    """Run one spider to its end and return the exit code."""
-    from scrapy.crawler import AsyncCrawlerProcess
-
-    from crawlers.egress import refuse_private_connections, resolve_endpoints
-    from crawlers.report import EXIT_CODES, Report
-    from crawlers.settings import WORDY_LOGGERS, make_scrapy_settings
-
-    spider_class = load_spider(slug)
-    if spider_class is None:
-        print(f"crawl: there is no source {slug}", file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR
+def run_spider(
+    spider_class: type[SourceSpider], bundle: Path, spider_arguments: dict[str, str], settings: Settings
+) -> int:
+    """Run one spider to its end in this process, which does nothing after it, and return the exit code."""
     report = Report(spider_class.source, bundle)
 
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
@@ -97,7 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.until_stdin_closes:
         stop_when_stdin_closes()
-    return crawl(options.slug, options.out, options.spider_arguments, Settings())
+    spider_class = load_spider(options.slug)
+    if spider_class is None:
+        print(f"crawl: there is no source {options.slug}", file=sys.stderr)  # noqa: T201
+        return USAGE_ERROR
+    return run_spider(spider_class, options.out, options.spider_arguments, Settings())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,14 @@ def test_file_source_and_class_have_one_name(slug: str) -> None:
 
 
 @pytest.mark.parametrize("slug", SLUGS)
+def test_declaration_is_filled_in(slug: str) -> None:
+    source = find_spiders()[slug].source
+    said = (source.title, source.publisher, source.licence, source.attribution, source.terms, source.automation)
+    assert "?" not in said
+    assert "?" not in (FOLDER / slug / "capture.md").read_text()
+
+
+@pytest.mark.parametrize("slug", SLUGS)
 def test_captured_pages_read_as_reviewed(slug: str) -> None:
     folder = FOLDER / slug
     assert (folder / "capture.md").read_text().strip(), "capture.md says where the pages come from, and their licence"
