@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
-from models.store.session import StoreUnavailable
+from models.store.session import StoreError, StoreUnavailable
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,21 @@ def make_databases(socket_folder: str, owners: Mapping[str, str]) -> None:
     for database in owners:
         with _connect(socket_folder, database) as connection:
             connection.execute("create extension if not exists pg_trgm")
+
+
+def ensure_database(url: str, name: str) -> str:
+    """Address of the database ``name`` on the server of ``url``, made when missing. Raises StoreError when we may not.
+
+    For a server that someone else runs: the role of ``url`` needs CREATEDB, or the database must be there already.
+    """
+    wanted = make_url(url).set(database=name).render_as_string(hide_password=False)
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(plain, autocommit=True, connect_timeout=10) as connection:
+            if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(error.sqlstate) from None
+    except psycopg.Error as error:
+        raise StoreError(error.sqlstate) from None
+    return wanted
