@@ -1,50 +1,25 @@
-"""Say at which field a leg began or ended, and on what evidence; "nearest airport" without evidence is never an answer."""
+"""Say at which field a leg began or ended, and on what evidence; "nearest airport" alone is never an answer."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from models.derive.performance import Performance
-from models.derive.phases import apart_nm, correct_altitude
-from models.vocab.airport import Airport, NearAirport, airports_near
-from models.vocab.geodesy import angle_between_deg, bearing_deg
+from models.derive.fields import Field, can_use, choose_field, measure_field
+from models.derive.measures import correct_altitude
+from models.derive.performance import AircraftKind, Performance
+from models.vocab.airport import Airport, airports_near
+from models.vocab.geodesy import angle_between_deg, bearing_deg, distance_nm
 from models.vocab.position import Position
 
-GROUND_RADIUS_NM = 6
 LOW_RADIUS_NM, LOW_HEIGHT_FT = 5, 1500
 DESCENT_RADIUS_NM, DESCENT_HEIGHT_FT = 30, 10000
+TWIN_FIELD_NM = 3.5
+"""so near to each other as Biggs and El Paso, two long runways cannot be told apart from miles away"""
+LARGE_FIELD_NM = 3
+"""how much worse a large field may fit than a smaller one and still be as likely"""
+DESCENT_FT_PER_NM, CLIMB_FT_PER_NM = 318, 500
+"""three degrees of glide; a jet's climb"""
 LEVEL_FPM = 250
 """a slower climb or descent is level flight"""
 TREND_S = 150
-
-
-class Field(NamedTuple):
-    """A candidate field: how far its runways are, and how ill it fits (smaller is better)."""
-
-    airport: Airport
-    distance_nm: float
-    misfit: float
-
-
-def can_use(airport: Airport, runway_ft: int) -> bool:
-    """Whether an aircraft that needs this length of runway may be assumed to use the field."""
-    if airport.kind in ("heliport", "seaplane", "closed"):
-        return False
-    return runway_ft == 0 or (airport.longest_runway_ft or 0) >= runway_ft
-
-
-def find_ground_field(place: Position, performance: Performance) -> Airport | None:
-    """The field an aircraft seen rolling or standing at this place is on; None where no field fits or two fit as well."""
-    nearby = airports_near(place.latitude, place.longitude, GROUND_RADIUS_NM)
-    for runway_ft in dict.fromkeys((performance.least_runway_ft, performance.least_runway_seen_ft)):
-        fields = sorted(
-            (_measure(near, place) for near in nearby if can_use(near.airport, runway_ft)),
-            key=lambda field: field.misfit,
-        )
-        # Aprons reach a mile beyond the runways; at a field without known runways only its centre is known.
-        fields = [field for field in fields if field.distance_nm <= (2.0 if field.airport.runways else 1.5)]
-        if fields:
-            return _choose(fields, clear_nm=0.15)
-    return None
 
 
 def find_low_field(
@@ -58,7 +33,7 @@ def find_low_field(
         if not can_use(near.airport, performance.least_runway_ft):
             continue
         height = _height_over(near.airport, place)
-        field = _measure(near, place)
+        field = measure_field(near, place)
         if (
             height is None
             or height > (LOW_HEIGHT_FT if performance.is_jet else 1000)
@@ -73,7 +48,7 @@ def find_low_field(
         if not performance.is_jet and field.distance_nm > 3:
             continue
         fields.append(field)
-    return _choose(sorted(fields, key=lambda field: field.misfit), clear_nm=0.5) if fields else None
+    return choose_field(sorted(fields, key=lambda field: field.misfit), clear_nm=0.5) if fields else None
 
 
 def find_descent_field(
@@ -90,23 +65,50 @@ def find_descent_field(
         if not can_use(near.airport, performance.least_runway_ft):
             continue
         height = _height_over(near.airport, place)
-        field = _measure(near, place)
+        field = measure_field(near, place)
         if height is None or not -500 < height < most_ft or field.distance_nm > radius_nm:
             continue
-        if field.distance_nm > 8 and not _points_at(field, place, is_arrival=is_arrival, within_deg=75):
+        # Within 15 nm an aircraft may be on any leg of its approach, or turn out in any direction.
+        if field.distance_nm > 15 and not _points_at(field, place, is_arrival=is_arrival, within_deg=75):
             continue
-        # A field much nearer than a steep approach needs is flown past, not landed on.
-        needed_nm = height / 700
-        too_steep_nm = max(0.0, needed_nm - field.distance_nm)
-        size = {"large": -9.0, "medium": -2.0}.get(field.airport.kind, 0.0) - (
-            4.0 if field.airport.is_scheduled else 0.0
-        )
-        fields.append(field._replace(misfit=field.distance_nm + 3 * too_steep_nm + (size if performance.is_jet else 0)))
-    return _choose(sorted(fields, key=lambda field: field.misfit), clear_nm=3) if fields else None
+        # An aircraft at 6,000 ft has 19 miles of approach before it: a field five miles off is rather flown past.
+        path_nm = max(0.0, height) / (DESCENT_FT_PER_NM if is_arrival else CLIMB_FT_PER_NM)
+        short_nm = path_nm - field.distance_nm
+        fields.append(field._replace(misfit=0.5 * short_nm if short_nm > 0 else -0.8 * short_nm))
+    fields.sort(key=lambda field: field.misfit)
+    if not performance.is_jet:
+        return choose_field(fields, clear_nm=3) if fields else None
+    return _choose_unseen(fields, performance)
+
+
+def _choose_unseen(fields: list[Field], performance: Performance) -> Airport | None:
+    """Of the fields a jet may have gone to unseen, the one with airline service; None if it may as well be another."""
+    served = sorted(
+        (
+            field._replace(misfit=field.misfit - (LARGE_FIELD_NM if field.airport.kind == "large" else 0))
+            for field in fields
+            if field.airport.is_scheduled or field.airport.kind == "large"
+        ),
+        key=lambda field: field.misfit,
+    )
+    others = [field for field in fields if not (field.airport.is_scheduled or field.airport.kind == "large")]
+    if not served:
+        is_small_jet = performance.kind is not AircraftKind.AIRLINER
+        return choose_field(others, clear_nm=4) if others and is_small_jet and others[0].misfit <= 5 else None
+    best = choose_field(served, clear_nm=3)
+    if best is None:
+        return None
+    for other in others:
+        apart_nm = distance_nm(best.latitude, best.longitude, other.airport.latitude, other.airport.longitude)
+        if apart_nm < TWIN_FIELD_NM and (other.airport.longest_runway_ft or 0) >= 8000:
+            return None
+        if performance.kind is not AircraftKind.AIRLINER and other.misfit < served[0].misfit - 1:
+            return None
+    return best
 
 
 def trend_fpm(track: Sequence[Position], index: int, *, is_arrival: bool) -> float | None:
-    """Climb (positive) or descent before the last point, or after the first one, over up to 150 s; None when unknown."""
+    """Climb (positive) or descent before the last point, or after the first one, over up to 150 s."""
     step = -1 if is_arrival else 1
     here = correct_altitude(track[index])
     sent = track[index].vertical_rate_fpm
@@ -132,34 +134,12 @@ def _height_over(airport: Airport, place: Position) -> float | None:
     return None if altitude is None else altitude - (airport.elevation_ft or 0)
 
 
-def _measure(near: NearAirport, place: Position) -> Field:
-    airport = near.airport
-    distance = airport.field_distance_nm(place.latitude, place.longitude)
-    bonus = 0.3 * (airport.kind in ("large", "medium")) + 0.2 * airport.is_scheduled + 0.1 * bool(airport.runways)
-    return Field(airport, distance, distance - bonus + 0.05 * near.distance_nm)
-
-
 def _points_at(field: Field, place: Position, *, is_arrival: bool, within_deg: float) -> bool:
-    """Whether the aircraft flies towards the field (arrival) or away from it (departure); true when its track is unknown."""
+    """Whether it flies towards the field (arrival) or away from it (departure); true when its track is unknown."""
     if place.track_deg is None:
         return True
     to_field = bearing_deg(place.latitude, place.longitude, field.airport.latitude, field.airport.longitude)
     return angle_between_deg(place.track_deg, to_field if is_arrival else to_field + 180) <= within_deg
-
-
-def _choose(fields: list[Field], clear_nm: float) -> Airport | None:
-    """The best field, if it is clearly better than the next one."""
-    if len(fields) > 1 and fields[1].misfit - fields[0].misfit < clear_nm and not _same_place(fields[0], fields[1]):
-        return None
-    return fields[0].airport
-
-
-def _same_place(one: Field, other: Field) -> bool:
-    # One field may be listed under two codes.
-    return (
-        abs(one.airport.latitude - other.airport.latitude) + abs(one.airport.longitude - other.airport.longitude)
-        < 0.015
-    )
 
 
 def flight_time_s(distance_nm: float, performance: Performance) -> float:
@@ -170,7 +150,7 @@ def flight_time_s(distance_nm: float, performance: Performance) -> float:
 
 
 def estimate_touch_s(fix: Position, airport: Airport, performance: Performance) -> float:
-    """Seconds between a fix in the air and the runway: by distance at approach speed or by height, whichever takes longer."""
+    """Seconds between a fix in the air and the runway, by distance or by height, whichever takes longer."""
     away_nm = airport.field_distance_nm(fix.latitude, fix.longitude)
     height = max(0.0, _height_over(airport, fix) or 0.0)
     by_height_s = height / performance.climb_fpm * 60
@@ -182,17 +162,3 @@ def estimate_touch_s(fix: Position, airport: Airport, performance: Performance) 
 def direct_from(airport: Airport, fix: Position, performance: Performance) -> float:
     """Least flying time in seconds between a field and a fix."""
     return flight_time_s(airport.field_distance_nm(fix.latitude, fix.longitude), performance)
-
-
-__all__ = [
-    "Field",
-    "apart_nm",
-    "can_use",
-    "direct_from",
-    "estimate_touch_s",
-    "find_descent_field",
-    "find_ground_field",
-    "find_low_field",
-    "flight_time_s",
-    "trend_fpm",
-]

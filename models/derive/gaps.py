@@ -1,14 +1,14 @@
 """Decide whether an aircraft stopped somewhere while nobody heard it.
 
-A gap in coverage is not a landing. Only a gap much longer than the way across it needs, or one that begins low over a field,
-is read as an unseen stop; the rules start from sancha1090's four and from cases seen in real traces (34718d, c060ba, N703KW).
+A gap in coverage is not a landing. Only a gap much longer than the way across it needs, or one that begins low over a
+field, is read as an unseen stop; the rules start from sancha1090's four and from real cases (34718d, c060ba, N703KW).
 """
 
 from collections.abc import Sequence
 
 from models.derive.ends import find_descent_field, find_low_field, flight_time_s
+from models.derive.measures import apart_nm, height_ft
 from models.derive.performance import Performance
-from models.derive.phases import apart_nm, height_ft
 from models.vocab.position import Position
 
 SHORTEST_GAP_S = 15 * 60
@@ -17,7 +17,7 @@ LONGEST_FLIGHT_S = 18 * 3600
 
 
 def has_unseen_stop(track: Sequence[Position], before: int, after: int, performance: Performance) -> bool:
-    """Whether the aircraft must have landed between two fixes in the air, the last before a gap and the first after it."""
+    """Whether the aircraft landed between two fixes in the air, the last before a gap and the first after it."""
     gap_s = track[after].at_s - track[before].at_s
     if gap_s < SHORTEST_GAP_S:
         return False
@@ -33,11 +33,13 @@ def has_unseen_stop(track: Sequence[Position], before: int, after: int, performa
         return True
     if was_low or is_low:
         return spare_s >= performance.turn_round_s + 300
+    came_down = find_descent_field(track, before, performance, is_arrival=True)
+    went_up = find_descent_field(track, after, performance, is_arrival=False)
+    if came_down is not None and went_up is not None and came_down.id == went_up.id:
+        return spare_s >= performance.turn_round_s + 300
     if performance.is_jet:
-        came_down = find_descent_field(track, before, performance, is_arrival=True) is not None
-        went_up = find_descent_field(track, after, performance, is_arrival=False) is not None
         if came_down or went_up:
-            return spare_s >= (25 if came_down and went_up else 40) * 60
+            return spare_s >= (30 if came_down and went_up else 40) * 60
         was_below = _is_below(track[before], 10000) or _is_below(track[after], 10000)
         slow = apart / gap_s * 3600 < 0.65 * performance.cruise_kt
         return slow and gap_s >= 3600 and spare_s >= (40 if was_below else 60) * 60

@@ -1,7 +1,7 @@
 """Derive the legs of one aircraft from its positions: one take-off to one landing, with the evidence for both ends.
 
-Pure and repeatable: the same positions give the same legs in whatever order and however often they come. Callsigns, midnight
-and the publisher's own leg flag decide nothing. Rules and their cases: docs/methods.md.
+Pure and repeatable: the same positions give the same legs in whatever order and however often they come. Callsigns,
+midnight and the publisher's own leg flag decide nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from models.derive.gaps import has_unseen_stop
+from models.derive.measures import height_ft
 from models.derive.performance import Performance, judge_performance
-from models.derive.phases import Phase, find_phases, height_ft, split_moved_ground
+from models.derive.phases import Phase, find_phases, split_moved_ground
 from models.derive.settle import Piece, settle_ends
 from models.derive.track import clean_track
 from models.vocab.certainty import Evidence
@@ -62,8 +63,8 @@ def derive_legs(
 ) -> list[Leg]:
     """Legs in order of time, never overlapping.
 
-    ``now_s`` is the instant up to which positions were looked for; without it the record is taken as all there is, and an
-    aircraft in the air at its end is ``airborne``, however long ago that was.
+    ``now_s`` is the instant up to which positions were looked for. Without it the record is taken as all there is, and
+    an aircraft in the air at its end is ``airborne``, however long ago that was.
     """
     track = clean_track(positions)
     if not track:
@@ -156,11 +157,8 @@ def _is_settled(track: Sequence[Position], piece: Piece, departure: LegEnd | Non
 def reach_nm(last_fix: Position | LastFix, hours: float) -> float:
     """How far an aircraft may be from its last fix after some hours in the air, in nautical miles.
 
-    Jets (seen above 180 kt or 18,000 ft) are given 460 kt or their last speed, others a fifth more than their last speed.
+    Jets (seen above 180 kt or 18,000 ft) are given 460 kt or their last speed, others a fifth more than that.
     """
     speed = last_fix.ground_speed_kt or 0.0
-    if speed > 180 or (last_fix.altitude_ft or 0) > 18000:
-        speed = max(460.0, speed)
-    else:
-        speed = max(120.0, speed * 1.2)
-    return round(speed * hours, 1)
+    is_fast = speed > 180 or (last_fix.altitude_ft or 0) > 18000
+    return round(hours * (max(460.0, speed) if is_fast else max(120.0, speed * 1.2)), 1)

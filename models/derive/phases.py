@@ -1,7 +1,7 @@
 """Tell when an aircraft was in the air and when on the ground, from flags that flicker and speeds that stick.
 
-A transmitter's word "ground" is one witness among several: parked aircraft were seen to "fly" for four seconds at 0 kt, and
-taxiing ones to "fly" at 5 kt. A change of phase counts only when it lasts and the aircraft has moved as such a change needs.
+A transmitter's word "ground" is one witness among several: parked aircraft were seen to "fly" for four seconds at 0 kt,
+and taxiing ones at 5 kt. A change of phase counts only when it lasts and the aircraft has moved as such a change needs.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,11 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
+from models.derive.fields import find_ground_field
+from models.derive.measures import apart_nm, height_ft, speed_kt
 from models.derive.performance import AircraftKind, Performance
-from models.vocab.airport import ground_elevation_ft
-from models.vocab.geodesy import distance_nm
 from models.vocab.position import Position
 
-STANDARD_QNH_HPA = 1013.25
-FEET_PER_HPA = 27.3
 FASTEST_ON_GROUND_KT = 230
 """no wheel holds more; a "ground" point above it is a wrong flag"""
 PERSISTS_S = 15
@@ -43,55 +41,6 @@ class Phase(NamedTuple):
     last: int
 
 
-def correct_altitude(position: Position) -> float | None:
-    """Altitude above sea level: barometric altitude corrected for the pressure the crew had set, where that is known."""
-    if position.altitude_ft is None:
-        return None
-    if position.qnh_hpa is None or position.altitude_is_geometric or not 940 < position.qnh_hpa < 1060:
-        return position.altitude_ft
-    return position.altitude_ft + (position.qnh_hpa - STANDARD_QNH_HPA) * FEET_PER_HPA
-
-
-def height_ft(position: Position) -> float | None:
-    """Height above the fields nearby; above the sea where there is no field."""
-    altitude = correct_altitude(position)
-    if altitude is None:
-        return None
-    if altitude > 25000:
-        return altitude - 1000  # only its order of magnitude matters up here
-    return altitude - (ground_elevation_ft(position.latitude, position.longitude) or 0)
-
-
-def apart_nm(one: Position, other: Position) -> float:
-    """Distance between two positions."""
-    return distance_nm(one.latitude, one.longitude, other.latitude, other.longitude)
-
-
-def speed_kt(track: Sequence[Position], index: int) -> float | None:
-    """Ground speed as sent, unless it is missing or the aircraft demonstrably did not move: then from the positions."""
-    sent = track[index].ground_speed_kt
-    if sent is not None and sent < 50:
-        return sent
-    moved = _moved_kt(track, index)
-    if sent is None or (moved is not None and moved < sent / 8):
-        return moved
-    return sent
-
-
-def _moved_kt(track: Sequence[Position], index: int) -> float | None:
-    """Speed between the neighbours at least 8 s before and after; None when they are more than 5 min apart."""
-    here = track[index].at_s
-    before = after = index
-    while before > 0 and here - track[before].at_s < 8:
-        before -= 1
-    while after < len(track) - 1 and track[after].at_s - here < 8:
-        after += 1
-    lasted_s = track[after].at_s - track[before].at_s
-    if not 8 <= lasted_s <= 300:
-        return None
-    return apart_nm(track[before], track[after]) / lasted_s * 3600
-
-
 def judge_state(track: Sequence[Position], index: int, performance: Performance) -> State:
     """What one point says by itself, with its neighbours only used to check its speed."""
     position = track[index]
@@ -113,14 +62,17 @@ def judge_state(track: Sequence[Position], index: int, performance: Performance)
         return State.AIRBORNE if height > 150 or speed > performance.airborne_kt else State.UNCLEAR
     if speed >= performance.airborne_kt:
         return State.AIRBORNE
-    if speed < 0.75 * performance.airborne_kt:
-        # On the ground barometric altitude alone may be off by 1,000 ft either way.
-        return State.AIRBORNE if height > 1500 else State.GROUND
-    return State.AIRBORNE if height > 500 else State.UNCLEAR
+    if speed >= 0.75 * performance.airborne_kt:
+        return State.AIRBORNE if height > 500 else State.UNCLEAR
+    # On the ground barometric altitude alone may be off by 1,000 ft either way.
+    if height > (1500 if performance.is_jet else 1000):
+        return State.AIRBORNE
+    # Slow and low without the word "ground": standing on a field, or hovering elsewhere.
+    return State.GROUND if find_ground_field(position, performance) is not None else State.UNCLEAR
 
 
 def find_phases(track: Sequence[Position], performance: Performance) -> list[Phase]:
-    """Alternating phases that survive the tests of persistence and displacement. Points that say nothing belong to none."""
+    """Alternating phases that survive the tests of persistence and displacement."""
     runs: list[Phase] = []
     for index in range(len(track)):
         state = judge_state(track, index, performance)
@@ -166,10 +118,8 @@ def _is_flight(track: Sequence[Position], runs: list[Phase], number: int) -> boo
         return True
     if displaced_nm < LEAST_FLIGHT_NM or len(points) < 2 or lasted_s < PERSISTS_S:
         return displaced_nm >= LONGEST_RUNWAY_NM and peak_ft > 1000
-    return (
-        (peak_ft >= 300
-        and (displaced_nm >= LONGEST_RUNWAY_NM or lasted_s >= 30 or peak_ft > 1000))
-        or (displaced_nm >= LONGEST_RUNWAY_NM and lasted_s >= 60)
+    return (peak_ft >= 300 and (displaced_nm >= LONGEST_RUNWAY_NM or lasted_s >= 30 or peak_ft > 1000)) or (
+        displaced_nm >= LONGEST_RUNWAY_NM and lasted_s >= 60
     )
 
 

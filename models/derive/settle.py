@@ -8,12 +8,13 @@ from models.derive.ends import (
     direct_from,
     estimate_touch_s,
     find_descent_field,
-    find_ground_field,
     find_low_field,
     flight_time_s,
 )
+from models.derive.fields import find_ground_field
+from models.derive.measures import apart_nm, height_ft, speed_kt
 from models.derive.performance import Performance
-from models.derive.phases import LEAST_STOP_S, apart_nm, height_ft, speed_kt
+from models.derive.phases import LEAST_STOP_S
 from models.vocab.airport import Airport, find_airport
 from models.vocab.certainty import Evidence
 from models.vocab.event import LegEnd
@@ -31,7 +32,7 @@ NEAR_NM = 60
 
 
 class Piece(NamedTuple):
-    """A flight as indexes into the track: first and last fix in the air, and the ground points heard before and after."""
+    """A flight as indexes into the track: first and last fix in the air, and the ground points before and after."""
 
     first: int
     last: int
@@ -121,13 +122,15 @@ def _find_field_around(
     """The field of a ground end: by the runway point, then by points further along the way to the stand."""
     step = 1 if is_arrival else -1
     index = ground
-    while 0 <= index < len(track) and track[index].on_ground is not False and abs(index - ground) < 200:
+    while 0 <= index < len(track) and abs(index - ground) < 200:
         airport = find_ground_field(track[index], performance)
         if airport is not None:
             return airport
         if abs(track[index].at_s - track[ground].at_s) > 900 or apart_nm(track[index], track[ground]) > 5:
             break
         index += 8 * step
+        if 0 <= index < len(track) and track[index].on_ground is False:
+            break
     if abs(track[air].at_s - track[ground].at_s) < 60 and (height_ft(track[air]) or 9999) < 500:
         return find_ground_field(track[air], performance)
     return None
@@ -177,7 +180,7 @@ def _settle_lost(track: Sequence[Position], piece: Piece, performance: Performan
 
 
 def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ended, performance: Performance) -> Ended:
-    """The landing before an unseen stop: where it was last heard coming down, or where it is next seen to leave from."""
+    """The landing before an unseen stop: where it was last heard coming down, or is next seen to leave from."""
     last, limit_s = track[ended.piece.last], track[following.piece.first].at_s
     arrival = _settle_lost(track, ended.piece, performance)
     if arrival is None:

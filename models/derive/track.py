@@ -13,10 +13,12 @@ POSITION_ERROR_NM = 0.6
 """two receivers may time the same flight a few seconds apart"""
 LOOK_BACK = 40
 """how many runs of agreeing points a later run may follow, when places contradict each other"""
+LOOK_AHEAD = 120
+"""how many points of a run may be given up to join it to an earlier one"""
 
 
 def clean_track(positions: Iterable[Position]) -> list[Position]:
-    """Positions fit for timing: the largest set that one aircraft can have flown. The order of the input does not matter."""
+    """Positions fit for timing: the largest set that one aircraft can have flown, in order of time."""
     return drop_impossible(drop_repeats(sorted((p for p in positions if _is_usable(p)), key=order_key)))
 
 
@@ -65,16 +67,29 @@ def drop_impossible(track: list[Position]) -> list[Position]:
     ends = [*starts[1:], len(track)]
     weight: list[int] = []
     before: list[int] = []
+    entries: list[int] = []
     for run, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        best, best_before = 0, -1
+        best, best_before, best_entry = end - start, -1, start
         for earlier in range(run - 1, max(-1, run - 1 - LOOK_BACK), -1):
-            if weight[earlier] > best and can_follow(track[ends[earlier] - 1], track[start]):
-                best, best_before = weight[earlier], earlier
-        weight.append(best + end - start)
+            if weight[earlier] + end - start <= best:
+                continue
+            entry = _find_entry(track, ends[earlier] - 1, start, end)
+            if entry is not None and weight[earlier] + end - entry > best:
+                best, best_before, best_entry = weight[earlier] + end - entry, earlier, entry
+        weight.append(best)
         before.append(best_before)
+        entries.append(best_entry)
     run = max(range(len(weight)), key=lambda index: weight[index])
-    chain: list[Position] = []
+    parts: list[list[Position]] = []
     while run >= 0:
-        chain[:0] = track[starts[run] : ends[run]]
+        parts.append(track[entries[run] : ends[run]])
         run = before[run]
-    return chain
+    return [position for part in reversed(parts) for position in part]
+
+
+def _find_entry(track: list[Position], last: int, start: int, end: int) -> int | None:
+    """The first point of a run that can follow the end of an earlier one: sources may disagree for some minutes."""
+    for index in range(start, min(end, start + LOOK_AHEAD)):
+        if can_follow(track[last], track[index]):
+            return index
+    return None

@@ -1,9 +1,9 @@
-"""Build ``airports.csv.gz`` from airportsdata and two tables derived from OurAirports. Run by hand; the result is committed.
+"""Build ``airports.csv.gz`` from airportsdata and two tables derived from OurAirports. Run by hand; its file is kept.
 
     python -m models.reference.build_airports AIRPORTS_TABLE.csv.gz RUNWAYS_TABLE.csv.gz
 
 The airports table has the columns icao, name, city, country, lat, lon, airport_type, scheduled_service and
-runway_length_ft; the runways table is OurAirports' runways.csv, open runways of 5,000 ft and more. Sources in SOURCES.md.
+runway_length_ft; the runways table is OurAirports' runways.csv, open runways of 5,000 ft and more.
 """
 
 import csv
@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import airportsdata
 import yaml
@@ -76,9 +77,9 @@ def name_countries(listed: dict[str, airportsdata.Airport], described: dict[str,
     return SMALL_COUNTRIES | {name: codes.most_common(1)[0][0] for name, codes in seen.items()}
 
 
-def drop_reused_code(airport: airportsdata.Airport | None, row: Row | None) -> Row | None:
+def drop_reused_code(airport: dict[str, Any], row: Row | None) -> Row | None:
     """The OurAirports row, unless it is a heliport that took over the code of a closed field elsewhere."""
-    if airport is None or row is None or row["airport_type"] != "heliport":
+    if not airport or row is None or row["airport_type"] != "heliport":
         return row
     apart_nm = distance_nm(airport["lat"], airport["lon"], float(row["lat"]), float(row["lon"]))
     return row if apart_nm <= 3 else None
@@ -109,35 +110,34 @@ def build_rows(airports_path: Path, runways_path: Path) -> list[tuple[str | int 
     described = {row["icao"]: row for row in read_table(airports_path) if row["country"] not in NO_PLACE}
     lids = {airport["lid"]: code for code, airport in listed.items() if airport["lid"]}
     runways: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in read_table(runways_path):
-        ident = row["airport_ident"]
+    for runway in read_table(runways_path):
+        ident = runway["airport_ident"]
         # OurAirports writes some fields that have only an FAA identifier with a K in front.
-        runways[ident if ident in listed or ident in described else lids.get(ident.removeprefix("K"), ident)].append(
-            row
-        )
+        known = ident in listed or ident in described
+        runways[ident if known else lids.get(ident.removeprefix("K"), ident)].append(runway)
 
     countries = name_countries(listed, described)
-    known = [airport for airport in listed.values() if airport["tz"]]
+    zoned = [airport for airport in listed.values() if airport["tz"]]
     out: list[tuple[str | int | float, ...]] = []
     for own in sorted(listed.keys() | described.keys()):
-        airport = listed.get(own)
+        airport: dict[str, Any] = dict(listed.get(own) or {})
         row = drop_reused_code(airport, described.get(own))
         ends, elevation, longest = describe_runways(runways.get(own, ()))
         if row is not None and row["runway_length_ft"]:
             longest = max(longest, int(row["runway_length_ft"]))
-        if airport is not None:
+        if airport:
             latitude, longitude, name, city = airport["lat"], airport["lon"], airport["name"], airport["city"]
             country, time_zone = airport["country"], airport["tz"]
             elevation = elevation if elevation is not None else airport["elevation"]
             if row is not None:
-                # airportsdata has degrees and minutes as a decimal fraction for parts of Europe: EBBR lies 23 nm off (20260905).
+                # airportsdata 20260905 has EBBR and other Belgian fields up to 23 nm off.
                 latitude, longitude = float(row["lat"]), float(row["lon"])
         else:
             assert row is not None
             latitude, longitude, name, city = float(row["lat"]), float(row["lon"]), row["name"], row["city"]
-            country, time_zone = countries[row["country"]], find_time_zone(known, latitude, longitude)
-        iata = (airport or {}).get("iata") or (row or {}).get("iata", "")
-        lid = (airport or {}).get("lid", "")
+            country, time_zone = countries[row["country"]], find_time_zone(zoned, latitude, longitude)
+        iata = airport.get("iata") or (row or {}).get("iata", "")
+        lid = airport.get("lid", "")
         aliases = " ".join(code for code in dict.fromkeys((iata, lid)) if code and code != own)
         out.append((
             own, name, city, country, f"{latitude:.5f}", f"{longitude:.5f}",

@@ -25,7 +25,7 @@ UNKNOWN_RADIUS_NM = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Airport:
-    """A field where aircraft land. ``id`` is the ICAO code, or the FAA identifier where there is none, and never changes."""
+    """A field where aircraft land. ``id``: ICAO code, or FAA identifier where there is none; it never changes."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class _Table(NamedTuple):
 
 
 def find_airport(code: str) -> Airport | None:
-    """The airport a code names: our id first, then reviewed aliases, IATA codes, FAA identifiers. None when none does."""
+    """The airport a code names: reviewed aliases and our ids first, then IATA codes, then FAA identifiers."""
     index = _load_table().by_code.get(code.strip().upper())
     return None if index is None else _make_airport(index)
 
@@ -99,7 +99,7 @@ def airports_near(latitude: float, longitude: float, radius_nm: float) -> list[N
 
 
 def ground_elevation_ft(latitude: float, longitude: float) -> float | None:
-    """Elevation of the nearest land field within 25 nm, to tell height above ground from altitude; None far from any."""
+    """Elevation of the nearest field within 25 nm, to tell height from altitude; None far from any."""
     return _cell_elevation_ft(round(latitude * 20), round(longitude * 20))
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from models.vocab.position import Position
 
-LARGEST_DOCUMENT = 256 * 1024 * 1024
+LARGEST_DOCUMENT = 64 * 1024 * 1024
 """bytes after decompression; a real day of one aircraft is below 10 MB"""
 
 STALE, NEW_LEG, GEOMETRIC_ALTITUDE = 1, 2, 8
