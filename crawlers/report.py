@@ -26,8 +26,8 @@ EXIT_CODES = {
     Verdict.SCHEMA_CHANGED: 6,
 }
 
-EXPLAINED_ELSEWHERE = ("scrapy.core.scraper", "scrapy.core.engine")
-"""Loggers whose errors also reach us as a signal, an errback or the finish reason."""
+EXPLAINED_ELSEWHERE = "scrapy.core.scraper"
+"""The logger whose errors also reach us as a signal or through an errback."""
 
 
 class ErrorLog(logging.Handler):
@@ -38,7 +38,7 @@ class ErrorLog(logging.Handler):
         self.findings = findings
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.startswith(EXPLAINED_ELSEWHERE):
+        if record.name == EXPLAINED_ELSEWHERE:
             return
         message = record.getMessage().splitlines()[0]
         if record.name.endswith("robotstxt"):
@@ -46,7 +46,8 @@ class ErrorLog(logging.Handler):
         elif record.name == "twisted" and "verifying certificate" in message:
             self.findings.blame(SourceUnreachable("the certificate is not trusted"))
         else:
-            self.findings.blame(CrawlProblem(f"{record.name}: {message}"))
+            error = record.exc_info[1] if record.exc_info else None
+            self.findings.blame(CrawlProblem(f"{record.name}: {message}{f': {error!r}' if error else ''}"))
 
 
 class Report:
@@ -129,6 +130,7 @@ class Report:
         if error is not None:
             named = error if isinstance(error, CrawlProblem) else CrawlProblem(f"{type(error).__name__}: {error}")
             self.findings.blame(named)
+            self.findings.problems.sort(key=lambda problem: problem != (named.verdict, str(named)))
         elif self.finish_reason != "finished":
             self.findings.blame(CrawlProblem(f"the crawl ended early: {self.finish_reason or 'it never began'}"))
         if not any(verdict is Verdict.FAILED for verdict, _ in self.findings.problems):

@@ -24,7 +24,7 @@ import sys
 from crawlers.run import main
 from crawlers.spiders.adsb_lol import AdsbLolSpider
 
-def {method}(self, *anything):
+{how}def {method}(self, *anything):
     {body}
 
 AdsbLolSpider.{method} = {method}
@@ -64,13 +64,14 @@ def wait_until_asked(upstream: UglyUpstream, word: str) -> None:
     [
         ("crawl_canary", "raise KeyError('total')", "KeyError"),
         ("start", "raise RuntimeError('nothing to ask')", "nothing to ask"),
+        ("start", "raise RuntimeError('no more'); yield", "no more"),
         ("crawl_canary", "self.logger.error('something is off')", "something is off"),
         ("crawl_canary", "return iter([{'icao24': 'a960a9'}])", "no item"),
     ],
 )
 def test_our_own_fault_is_never_ok(upstream: UglyUpstream, tmp_path: Path, method: str, body: str, says: str) -> None:
     upstream.answer_v2(reply(answer(aircraft())))
-    script = BROKEN.format(method=method, body=body)
+    script = BROKEN.format(how="async " if "yield" in body else "", method=method, body=body)
     with start_crawl(upstream, tmp_path, script=script) as process:
         assert process.wait(60) == 1
     run = read_run(tmp_path, "adsb_lol")
