@@ -53,15 +53,11 @@ class AttemptLine:
 
 def measure_queue(connection: Connection) -> Queue:
     """What waits at this moment."""
-    waiting, oldest_at = (
-        connection.execute(
-            select(func.count(), func.min(Delivery.created_at))
-            .join(Channel, Channel.id == Delivery.channel_id)
-            .where(Delivery.state.in_(UNSENT), Channel.state == "active")
-        )
-        .one()
-        .tuple()
-    )
+    waiting, oldest_at = connection.execute(
+        select(func.count(), func.min(Delivery.created_at))
+        .join(Channel, Channel.id == Delivery.channel_id)
+        .where(Delivery.state.in_(UNSENT), Channel.state == "active")
+    ).one()
     unmatched = connection.execute(select(func.count()).where(Event.matched_at.is_(None))).scalar_one()
     return Queue(waiting, oldest_at, unmatched)
 

@@ -109,9 +109,9 @@ def claim_delivery(
     is_repeat = connection.execute(
         select(exists().where(Attempt.delivery_id == due, Attempt.outcome == "abandoned"))
     ).scalar_one()
-    label, url_sealed = (
-        connection.execute(select(Channel.label, Channel.url_sealed).where(Channel.id == channel_id)).one().tuple()
-    )
+    label, url_sealed = connection.execute(
+        select(Channel.label, Channel.url_sealed).where(Channel.id == channel_id)
+    ).one()
     event = EventRow(*connection.execute(select(*EVENT_COLUMNS).where(Event.id == row.event_id)).one())
     return Claimed(
         delivery_id=due,
@@ -211,7 +211,8 @@ def expire_deliveries(connection: Connection, now: datetime, failure_limit: int)
     )
     counts: dict[tuple[UUID, str, str], int] = {}
     for row in connection.execute(given_up):
-        counts[row.tuple()] = counts.get(row.tuple(), 0) + 1
+        key = (row.channel_id, row.label, row.state)
+        counts[key] = counts.get(key, 0) + 1
     return [Expired(*channel, count) for channel, count in counts.items()]
 
 
