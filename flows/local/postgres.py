@@ -27,7 +27,7 @@ from models.store.session import StoreUnavailable
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 5.0
-STARTS_BEFORE_GIVING_UP = 10
+STARTS_BEFORE_GIVING_UP = 7
 DISK_FULL = "No space left on device"
 
 SETTINGS = {
