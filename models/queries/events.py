@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, ScalarSelect, func, select
+from sqlalchemy import Connection, Row, ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.tables.crawl import Capture, Fetch, Observation
@@ -80,19 +80,19 @@ COLUMNS = (
 def find_event(connection: Connection, event_id: UUID) -> EventLine | None:
     """One event by its id."""
     row = connection.execute(select(*COLUMNS).where(Event.id == event_id)).one_or_none()
-    return None if row is None else EventLine(*row[:-1], PAYLOAD.validate_python(row.payload))
+    return None if row is None else _event_line(row)
 
 
 def list_revisions(connection: Connection, dedupe_key: str) -> list[EventLine]:
     """All that was said about one thing, first to last."""
     rows = connection.execute(select(*COLUMNS).where(Event.dedupe_key == dedupe_key).order_by(Event.revision))
-    return [EventLine(*row[:-1], PAYLOAD.validate_python(row.payload)) for row in rows]
+    return [_event_line(row) for row in rows]
 
 
 def list_events(connection: Connection, *, limit: int = 50) -> list[EventLine]:
     """The newest events first."""
     rows = connection.execute(select(*COLUMNS).order_by(Event.recorded_at.desc(), Event.id).limit(limit))
-    return [EventLine(*row[:-1], PAYLOAD.validate_python(row.payload)) for row in rows]
+    return [_event_line(row) for row in rows]
 
 
 def find_events_of_deliveries(connection: Connection, idempotency_keys: list[str]) -> dict[str, UUID]:
@@ -126,6 +126,11 @@ def find_capture(connection: Connection, sha256: str) -> CaptureLine | None:
     return None if row is None else CaptureLine(sha256, *row)
 
 
+def _event_line(row: Row[Any]) -> EventLine:
+    values = dict(row._mapping)
+    return EventLine(**values | {"payload": PAYLOAD.validate_python(values["payload"])})
+
+
 def _flight_evidence(connection: Connection, payload: FlightPayload, limit: int) -> list[EvidenceLine]:
     moments = [end.at for end in (payload.departure, payload.arrival) if end is not None]
     if payload.last_fix is not None and payload.arrival is None:
@@ -145,8 +150,8 @@ def _flight_evidence(connection: Connection, payload: FlightPayload, limit: int)
                 Position.is_interpolated,
                 Position.locator,
                 Capture.sha256,
-                _first_fetch(Fetch.url),
-                _first_fetch(Fetch.fetched_at),
+                _first_fetch(Fetch.url).label("url"),
+                _first_fetch(Fetch.fetched_at).label("fetched_at"),
             )
             .join(Capture, Capture.id == Position.capture_id)
             .where(
@@ -156,7 +161,10 @@ def _flight_evidence(connection: Connection, payload: FlightPayload, limit: int)
             .order_by(distance)
             .limit(max(1, limit // len(moments)))
         )
-        found |= {(row[0], row[1]): EvidenceLine(*row[:9], row[9].hex(), *row[10:]) for row in rows}
+        for row in rows:
+            values = dict(row._mapping)
+            sha256 = values.pop("sha256").hex()
+            found[row[0], row[1]] = EvidenceLine(**values, capture_sha256=sha256)
     return [found[key] for key in sorted(found)]
 
 
@@ -167,8 +175,8 @@ def _article_evidence(connection: Connection, payload: ArticlePayload, limit: in
             Observation.source,
             Observation.locator,
             Capture.sha256,
-            _first_fetch(Fetch.url),
-            _first_fetch(Fetch.fetched_at),
+            _first_fetch(Fetch.url).label("url"),
+            _first_fetch(Fetch.fetched_at).label("fetched_at"),
         )
         .join(Capture, Capture.id == Observation.capture_id)
         .where(Observation.source_key == payload.url)
