@@ -50,6 +50,17 @@ def clean_paragraphs(text: str | None, longest: int) -> str:
     return "\n".join(line for line in lines if line)[:longest]
 
 
+def read_link(value: object) -> str | None:
+    """A link to a web page without its fragment; None for anything else a stranger may write there."""
+    try:
+        url = urldefrag(str(value or "").strip()).url
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1)
+    except ValueError:
+        return None
+    return url if usable and len(url) <= LONGEST_URL and clean_text(url, LONGEST_URL) == url else None
+
+
 def read_markup(value: object) -> str:
     """The words of a scrap of HTML."""
     return html.unescape(remove_tags(str(value or "")))
@@ -121,19 +132,22 @@ class ArticleFeed(SourceSpider):
         fresh.sort(key=lambda entry: entry.published_at.timestamp() if entry.published_at else 0.0, reverse=True)
         for _ in fresh[self.most :]:
             self.findings.skip("article for a later crawl")
-        for entry in fresh[: self.most]:
+        for place, entry in enumerate(fresh[: self.most]):
             yield self.get(
-                self.locate(entry.url), self.crawl_article, errback=self.crawl_entry_alone, meta={"entry": entry}
+                self.locate(entry.url),
+                self.crawl_article,
+                errback=self.crawl_entry_alone,
+                meta={"entry": entry},
+                priority=-place,
             )
 
     def read_entry(self, row: Any, index: int, response: Response) -> Entry | None:
         """One entry; None, and counted, when it links to no page of this publisher."""
-        url = urldefrag(str(row.get("link") or "").strip()).url
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or len(url) > LONGEST_URL or clean_text(url, LONGEST_URL) != url:
+        url = read_link(row.get("link"))
+        if url is None:
             self.findings.skip("entry without a usable link")
             return None
-        if parts.hostname not in self.hosts and not self.is_stand_in(url):
+        if urlsplit(url).hostname not in self.hosts and not self.is_stand_in(url):
             self.findings.skip("entry that links to another host")
             return None
         return Entry(
