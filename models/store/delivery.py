@@ -18,8 +18,8 @@ from models.tables.event import Event
 
 WAITING = ("queued", "failed_temporary")
 UNSENT = (*WAITING, "sending")
-# Further away than any wait we ever write: only a clock that was set back explains it, and then it is due.
-FARTHEST_TRY = timedelta(hours=2)
+# How far two machines' clocks may differ before we say that one of them was set back.
+CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -217,10 +217,17 @@ def expire_deliveries(connection: Connection, now: datetime, failure_limit: int)
 
 
 def _is_due(now: datetime, lease: timedelta) -> ColumnElement[bool]:
+    # After a clock was set back, waits written before lie far ahead. A new message never waits, and neither does one
+    # whose last try ended in what is now the future.
+    was_tried_in_the_future = exists().where(
+        Attempt.delivery_id == Delivery.id,
+        Attempt.token == Delivery.token,
+        Attempt.finished_at > now + CLOCK_TOLERANCE,
+    )
     return or_(
         and_(
             Delivery.state.in_(WAITING),
-            or_(Delivery.next_try_at <= now, Delivery.next_try_at > now + FARTHEST_TRY),
+            or_(Delivery.next_try_at <= now, Delivery.attempt_count == 0, was_tried_in_the_future),
         ),
         and_(
             Delivery.state == "sending",
