@@ -27,7 +27,7 @@ from models.store.session import StoreUnavailable
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 5.0
-STARTS_BEFORE_GIVING_UP = 7
+STARTS_BEFORE_GIVING_UP = 9
 DISK_FULL = "No space left on device"
 
 SETTINGS = {
@@ -179,7 +179,8 @@ class PostgresServer:
             if self._is_stopping.is_set():
                 return
             failures = 0 if self._has_come_up else failures + 1
-            backoff_s = min(FIRST_BACKOFF_S * 2.0**failures, LONGEST_BACKOFF_S)
+            # the first retries stay quick: what delays them is a session of the killed server that is still going
+            backoff_s = min(FIRST_BACKOFF_S * 2.0 ** max(0, failures - 3), LONGEST_BACKOFF_S)
             self._log.warning("server ended with code %s; starting again in %.2f s", code, backoff_s)
             if any(DISK_FULL in line for line in self._last_lines):
                 self._free_ballast()
