@@ -111,11 +111,13 @@ def _is_flight(track: Sequence[Position], runs: list[Phase], number: int) -> boo
     if not grounds:
         return True
     points = track[run.first : run.last + 1]
-    displaced_nm = max(apart_nm(ground, point) for ground in grounds[:1] for point in points)
+    displaced_nm = 0.0
+    for point in points:
+        displaced_nm = max(displaced_nm, apart_nm(grounds[0], point))
+        if displaced_nm >= 3 * LONGEST_RUNWAY_NM:
+            return True
     lasted_s = points[-1].at_s - points[0].at_s
     peak_ft = max((height_ft(point) or 0 for point in points), default=0)
-    if displaced_nm >= 3 * LONGEST_RUNWAY_NM:
-        return True
     if displaced_nm < LEAST_FLIGHT_NM or len(points) < 2 or lasted_s < PERSISTS_S:
         return displaced_nm >= LONGEST_RUNWAY_NM and peak_ft > 1000
     return (peak_ft >= 300 and (displaced_nm >= LONGEST_RUNWAY_NM or lasted_s >= 30 or peak_ft > 1000)) or (

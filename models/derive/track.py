@@ -5,7 +5,7 @@ from math import isfinite
 
 from models.vocab.geodesy import distance_nm
 from models.vocab.position import Position
-from models.vocab.trace import order_key
+from models.vocab.trace import order_positions
 
 FASTEST_KT = 700
 """no airliner flies faster over ground; the strongest jet streams stay below"""
@@ -19,7 +19,7 @@ LOOK_AHEAD = 120
 
 def clean_track(positions: Iterable[Position]) -> list[Position]:
     """Positions fit for timing: the largest set that one aircraft can have flown, in order of time."""
-    return drop_impossible(drop_repeats(sorted((p for p in positions if _is_usable(p)), key=order_key)))
+    return drop_impossible(drop_repeats(order_positions(p for p in positions if _is_usable(p))))
 
 
 def _is_usable(position: Position) -> bool:

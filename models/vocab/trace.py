@@ -5,7 +5,9 @@ Format: readsb's README-json.md, "trace jsons"; row lengths and other traps as m
 
 import zlib
 from collections.abc import Iterable
+from itertools import pairwise
 from math import isfinite
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,10 +92,18 @@ def merge_traces(traces: Iterable[Trace]) -> list[Trace]:
 
 def sort_positions(positions: Iterable[Position]) -> list[Position]:
     """Positions in order of time, equal ones once; the order of the input does not matter."""
-    return sorted(set(positions), key=order_key)
+    return order_positions(set(positions))
 
 
-def order_key(position: Position) -> tuple[Any, ...]:
+def order_positions(positions: Iterable[Position]) -> list[Position]:
+    """Positions in order of time; those of one instant in an order that does not depend on the input's."""
+    track = sorted(positions, key=itemgetter(0))
+    if any(earlier.at_s == later.at_s for earlier, later in pairwise(track)):
+        track.sort(key=_order_key)
+    return track
+
+
+def _order_key(position: Position) -> tuple[Any, ...]:
     """Time first, then every other field, with absent values before present ones."""
     return (position.at_s, *((value is not None, value or 0) for value in position[1:14]), position.source)
 
