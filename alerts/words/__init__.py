@@ -92,7 +92,7 @@ def _render_unreadable(event: EventRow) -> str:
 
 
 def _render(template: str, **facts: object) -> str:
-    return _environment().get_template(template).render(words=load_words(LANGUAGE), **facts)
+    return _environment().get_template(str(template)).render(words=load_words(LANGUAGE), **facts)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -34,6 +34,7 @@ class Flight:
 
     short_name: str
     certainty: str
+    verbs: dict[str, str]
     registration: str
     icao24: str
     callsigns: str
@@ -64,12 +65,13 @@ def describe_flight(payload: FlightPayload, certainty: Certainty, words: dict[st
     return Flight(
         short_name=registration or f"{words['unknown_aircraft']} ({icao24})",
         certainty=words["certainty"][certainty],
+        verbs=words["verbs"][certainty],
         registration=registration,
         icao24=icao24,
         callsigns=", ".join(filter(None, (clean_code(callsign, 8) for callsign in payload.callsigns[:5]))),
         operator=clean_text(payload.operator or "", 80),
-        departure=describe_end(payload.departure, words) if payload.departure else None,
-        arrival=describe_end(payload.arrival, words) if payload.arrival else None,
+        departure=describe_end(payload.departure, payload.basis, words) if payload.departure else None,
+        arrival=describe_end(payload.arrival, payload.basis, words) if payload.arrival else None,
         last_fix=describe_fix(payload.last_fix, words) if payload.last_fix else None,
         reach=[
             {"after": words["hours"].get(hours, f"{clean_text(hours, 6)} h"), "radius": describe_radius(radius)}
@@ -78,8 +80,8 @@ def describe_flight(payload: FlightPayload, certainty: Certainty, words: dict[st
         corrections=[
             {
                 "what": clean_text(correction.what, 80).capitalize(),
-                "told": describe_value(correction.told, words),
-                "now": describe_value(correction.now, words),
+                "told": describe_value(correction.told, words, "nothing_told"),
+                "now": describe_value(correction.now, words, "withdrawn"),
             }
             for correction in payload.corrections
         ],
@@ -109,7 +111,7 @@ def describe_health(payload: HealthPayload, words: dict[str, Any]) -> dict[str, 
     }
 
 
-def describe_end(end: LegEnd, words: dict[str, Any]) -> End:
+def describe_end(end: LegEnd, basis: Basis, words: dict[str, Any]) -> End:
     """One end of a leg: the airport by name and code, local time beside Z, and what it rests on."""
     airport = find_airport(end.airport) if end.airport else None
     code = clean_code(end.airport or "", 7)
@@ -127,7 +129,7 @@ def describe_end(end: LegEnd, words: dict[str, Any]) -> End:
         short_place=short,
         time=describe_time(end.at, airport.time_zone if airport else None, words),
         certainty=words["certainty"][end.certainty].capitalize(),
-        evidence=words["evidence"][end.evidence],
+        evidence=words["evidence_interpolated"] if basis is Basis.INTERPOLATED else words["evidence"][end.evidence],
     )
 
 
@@ -166,10 +168,10 @@ def describe_radius(radius_nm: float) -> str:
     return f"{radius_nm:,.0f} nautical miles ({radius_nm * KM_PER_NM:,.0f} km)"
 
 
-def describe_value(value: str | None, words: dict[str, Any]) -> str:
+def describe_value(value: str | None, words: dict[str, Any], absent: str) -> str:
     """A value that was or is told: an instant becomes a time, an airport gets its name, the rest stays as it is."""
     if value is None or not value.strip():
-        return str(words["no_value"])
+        return str(words[absent])
     try:
         at = datetime.fromisoformat(value)
     except ValueError:
