@@ -89,11 +89,12 @@ def parse_feed(body: bytes) -> tuple[list[Any], str | None]:
     if b"<!ENTITY" in body.upper():
         raise SourceChanged("the feed declares entities, which no feed needs")
     feed = feedparser.parse(BytesIO(body), resolve_relative_uris=False)
-    if not feed.version and not feed.entries:
+    entries = list(feed.get("entries", ()))
+    if not feed.get("version") and not entries:
         raise SourceChanged("the answer is not a feed")
     error = feed.get("bozo_exception")
     harmless = error is None or isinstance(error, HARMLESS)
-    return list(feed.entries), None if harmless else f"the feed is not well-formed: {clean_text(error, 120)}"
+    return entries, None if harmless else f"the feed is not well-formed: {clean_text(error, 120)}"
 
 
 class ArticleFeed(SourceSpider):
