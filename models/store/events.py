@@ -26,8 +26,9 @@ def record_event(
     recorded_at: datetime,
     revision: int = 1,
     supersedes_id: UUID | None = None,
+    is_quiet: bool = False,
 ) -> UUID | None:
-    """Record an event and wake whoever tells people, once the transaction commits.
+    """Record an event and wake whoever tells people, once the transaction commits. A quiet one is only recorded.
 
     Returns None and writes nothing when this revision of ``dedupe_key`` is already known. A revision above 1 corrects
     the event ``supersedes_id`` names.
@@ -46,11 +47,14 @@ def record_event(
             occurred_at=occurred_at,
             payload=payload.model_dump(mode="json"),
             recorded_at=recorded_at,
+            matched_at=recorded_at if is_quiet else None,
+            is_quiet=is_quiet,
         )
         .on_conflict_do_nothing()
         .returning(Event.id)
     ).first()
     if row is None:
         return None
-    connection.execute(text("select pg_notify(:channel, :id)"), {"channel": EVENT_CHANNEL, "id": str(event_id)})
+    if not is_quiet:
+        connection.execute(text("select pg_notify(:channel, :id)"), {"channel": EVENT_CHANNEL, "id": str(event_id)})
     return event_id

@@ -122,8 +122,9 @@ def _translate(error: DBAPIError | psycopg.Error) -> StoreError:
 
 def _strip_values(context: ExceptionContext) -> None:
     """Replace the texts of a database error by its SQLSTATE, for code that uses an engine without ``transaction``."""
-    sqlstate = getattr(context.original_exception, "sqlstate", None)
-    if isinstance(context.original_exception, psycopg.Error):
-        context.original_exception.args = (f"SQLSTATE {sqlstate or 'none'}",)
+    if not isinstance(context.original_exception, psycopg.Error):
+        return
+    said = f"SQLSTATE {context.original_exception.sqlstate or 'none'}"
+    context.original_exception.args = (said,)
     if context.sqlalchemy_exception is not None:
-        context.sqlalchemy_exception.args = (f"SQLSTATE {sqlstate or 'none'}",)
+        context.sqlalchemy_exception.args = (said,)

@@ -26,6 +26,9 @@ class Event(Table):
     payload: Mapped[dict[str, Any]]
     recorded_at: Mapped[datetime]
     matched_at: Mapped[datetime | None]
+    is_quiet: Mapped[bool] = mapped_column(
+        server_default="false", comment="old news, kept for the record; told to nobody"
+    )
 
     __table_args__ = (
         UniqueConstraint("dedupe_key", "revision"),

@@ -72,6 +72,9 @@ class Leg(Table):
     position_count: Mapped[int]
     is_interpolated: Mapped[bool]
     sources: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    looked_until_at: Mapped[datetime | None] = mapped_column(
+        comment="watched so far; null when only the record is known"
+    )
     derived_at: Mapped[datetime]
 
     __table_args__ = (Index(None, "icao24", "first_fix_at"), Index(None, "departed_at"), Index(None, "arrived_at"))

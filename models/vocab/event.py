@@ -74,6 +74,7 @@ class FlightPayload(Payload):
         default={}, description="hours of flight after the last fix -> radius in nautical miles"
     )
     corrections: tuple[Correction, ...] = ()
+    signal_was_lost: bool = Field(default=False, description="people were told that the signal of this flight was lost")
     basis: Basis = Basis.OBSERVED
     sources: tuple[str, ...] = ()
     last_looked_at: datetime | None = None

@@ -72,6 +72,13 @@ def upgrade() -> None:
         sa.Column("payload", postgresql.JSONB(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("matched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "is_quiet",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="old news, kept for the record; told to nobody",
+        ),
         sa.ForeignKeyConstraint(["supersedes_id"], ["event.id"], name=op.f("fk_event_supersedes_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
         sa.UniqueConstraint("dedupe_key", "revision", name=op.f("uq_event_dedupe_key_revision")),
@@ -104,6 +111,12 @@ def upgrade() -> None:
         sa.Column("position_count", sa.BigInteger(), nullable=False),
         sa.Column("is_interpolated", sa.Boolean(), nullable=False),
         sa.Column("sources", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "looked_until_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="watched so far; null when only the record is known",
+        ),
         sa.Column("derived_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_leg")),
     )
