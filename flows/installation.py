@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from models.archive import Archive
 from models.settings import Settings
-from models.store.session import make_engine
+from models.store.session import Engine, make_engine
 
 
 @dataclass(frozen=True)

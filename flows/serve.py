@@ -1,6 +1,6 @@
 """Do what Prefect schedules, in this process: ``python -m flows.serve``.
 
-Prefect's own runner starts an interpreter for every run (150 MB and 3 to 4 s of processor time each, measured
+Prefect's own runner starts an interpreter for every run (3 s of processor time and 90 MB at least, measured
 2026-11-21), which a look every ten seconds cannot afford. Here runs are asked for in the same way and executed in
 threads; what is heavy or may crash, the crawl, is a process of its own anyway. Prefect wakes us and keeps the history
 of runs; nothing depends on it: a job it has not started for long is started without it.
@@ -36,8 +36,8 @@ from flows.schedule import JOBS, Job, JobFailed, make_flow, the_installation
 from models import clock
 
 ASK_EVERY_S = 0.5
-# How much later than planned a job may start before we start it ourselves.
-OVERDUE_FACTOR, OVERDUE_S = 2.0, 10.0
+# In intervals: how long a job may wait for Prefect to start it before we do, while Prefect answers and while it does not.
+PATIENCE, PATIENCE_ALONE = 3.0, 1.0
 STOP_GRACE_S = 8.0
 NOT_NOW = (httpx.HTTPError, PrefectException, OSError)
 
@@ -60,10 +60,9 @@ class Post:
         """Whether a run of it is going on in this process."""
         return self.thread is not None and self.thread.is_alive()
 
-    @property
-    def is_overdue(self) -> bool:
-        """Whether it should have been started long ago."""
-        return time.monotonic() > self.started_at + self.every_s * OVERDUE_FACTOR + OVERDUE_S
+    def is_late(self, patience: float) -> bool:
+        """Whether it should have been started by now; ``patience`` stretches what counts as late."""
+        return time.monotonic() > self.started_at + self.every_s * patience
 
     def start(self, run: FlowRun | None) -> None:
         """Do the job in a thread: as the run Prefect asked for, or plainly."""
@@ -95,14 +94,14 @@ async def serve_jobs(posts: list[Post], stopped: asyncio.Event) -> None:
                 log.info("Prefect schedules %s", ", ".join(post.job.name for post in posts))
                 is_silent = False
                 while not stopped.is_set():
-                    start_overdue(posts)
+                    start_late(posts, PATIENCE)
                     await start_due(client, posts)
                     await pause(stopped)
         except NOT_NOW as error:
             if not is_silent:
                 log.warning("Prefect does not answer (%s); jobs are started without it", type(error).__name__)
                 is_silent = True
-            start_overdue(posts)
+            start_late(posts, PATIENCE_ALONE)
             await pause(stopped)
 
 
@@ -141,10 +140,10 @@ async def start_due(client: PrefectClient, posts: list[Post]) -> None:
             post.start(runs[-1])
 
 
-def start_overdue(posts: Iterable[Post]) -> None:
+def start_late(posts: Iterable[Post], patience: float) -> None:
     """Start jobs that nobody asked for in good time, and every job once at the very beginning."""
     for post in posts:
-        if post.is_overdue and not post.is_busy:
+        if post.is_late(patience) and not post.is_busy:
             post.start(None)
 
 

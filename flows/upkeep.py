@@ -4,9 +4,9 @@ import logging
 from datetime import datetime, timedelta
 
 from flows.crawl import load_left_bundles, remove_old_bundles
-from flows.derive import derive_marked
 from flows.installation import Installation
 from flows.notify import sweep_events
+from flows.watch import derive
 from models.store.partitions import ensure_partitions
 from models.store.session import transaction
 
@@ -20,7 +20,7 @@ def keep_up(installation: Installation, now: datetime) -> None:
     with transaction(installation.engine) as connection:
         ensure_partitions(connection, now, now + PARTITIONS_AHEAD)
     if load_left_bundles(installation):
-        derive_marked(installation.engine, now)
+        derive(installation, now)
     sweep_events(installation, now)
     removed = remove_old_bundles(installation, now)
     if removed:

@@ -16,6 +16,7 @@ from models.queries.watch import (
     list_unconfirmed_days,
 )
 from models.store.session import transaction
+from models.vocab.watchlist import load_watchlist
 
 FLIGHT_SOURCES = ("adsb_lol", "adsb_fi", "airplanes_live")
 TRACE_SOURCE = "adsb_lol_traces"
@@ -33,8 +34,13 @@ def watch_flights(installation: Installation, now: datetime) -> list[Run]:
     """Ask the first source that is well for the watchlist, in order, and derive legs from the answer."""
     load_left_bundles(installation)
     runs = look(installation, now)
-    derive_marked(installation.engine, now)
+    derive(installation, now)
     return runs
+
+
+def derive(installation: Installation, now: datetime) -> None:
+    """Derive legs and events of every aircraft with news, with the watchlist of this installation."""
+    derive_marked(installation.engine, now, watchlist=load_watchlist(installation.settings.watchlist))
 
 
 def look(installation: Installation, now: datetime) -> list[Run]:
@@ -75,7 +81,7 @@ def confirm_legs(installation: Installation) -> Run | None:
     days = sorted({day for wished in wanted.values() for day in wished})
     arguments = {"icao24": ",".join(wanted), "days": f"{days[0]}..{days[-1]}"}
     run = crawl_source(installation, TRACE_SOURCE, arguments, timeout_s=1800)
-    derive_marked(installation.engine, present)
+    derive(installation, present)
     return run
 
 

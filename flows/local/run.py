@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from alerts.inbox import InboxMessage, read_inbox
 from alerts.setup import ensure_inbox
 from flows.local import prefect_server
@@ -29,7 +27,7 @@ from models.secrets import KeyFileError, open_instance_key
 from models.settings import Settings
 from models.store.schema import upgrade
 from models.store.server import ensure_database
-from models.store.session import StoreError, make_engine, transaction, wait_until_ready
+from models.store.session import Engine, StoreError, make_engine, transaction, wait_until_ready
 
 DATABASE_FILE = "database.url"
 """Address of the database while Tarmac runs, for commands typed in another terminal."""
