@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine
-
 from models.derive.legs import derive_legs
 from models.store.derivation import (
     SETTLED_AFTER,
@@ -21,7 +19,7 @@ from models.store.derivation import (
     read_track,
 )
 from models.store.legs import lock_aircraft, reconcile_legs
-from models.store.session import StoreUnavailable, transaction
+from models.store.session import Engine, StoreUnavailable, transaction
 from models.vocab.watchlist import Watchlist, load_watchlist
 
 

@@ -90,8 +90,12 @@ def read_warc(file: BinaryIO) -> Iterator[Captured]:
             # Not content_stream(): it would undo the Content-Encoding, and the hash is of the bytes as received.
             body = record.raw_stream.read(LARGEST_CAPTURE + 1)
             url = record.rec_headers.get_header("WARC-Target-URI") or ""
-            is_whole = len(body) <= LARGEST_CAPTURE
-            yield Captured(url, hashlib.sha256(body).hexdigest(), body if is_whole else None)
+            if len(body) > LARGEST_CAPTURE:
+                yield Captured(url, hashlib.sha256(body).hexdigest(), None)
+            elif record.raw_stream.limit:
+                return  # the file ends before the record does
+            else:
+                yield Captured(url, hashlib.sha256(body).hexdigest(), body)
     except (ArchiveLoadFailed, EOFError, OSError, ValueError):
         return
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from models.derive.changes import DAY_RECORD_SUFFIX
 from models.items import Run, Verdict
 from models.store.positions import LATEST_AHEAD
 from models.tables import Source
@@ -49,8 +50,8 @@ def note_crawl(connection: Connection, run: Run) -> None:
 
 
 def note_looks(connection: Connection, run: Run, now: datetime) -> None:
-    """Note when the aircraft of a crawl were looked for; only a crawl that went well has looked."""
-    if run.verdict is not Verdict.OK or not run.asked:
+    """Note when the aircraft of a crawl were looked for; only a crawl of the present that went well has looked."""
+    if run.verdict is not Verdict.OK or not run.asked or run.source.endswith(DAY_RECORD_SUFFIX):
         return
     # `looking_since_at` goes on as long as any source looked not long ago, so that a change of source is no gap.
     connection.execute(
