@@ -7,6 +7,7 @@ of runs; nothing depends on it: a job it has not started for long is started wit
 """
 
 import asyncio
+import json
 import logging
 import signal
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -32,11 +34,12 @@ from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow
 from prefect.states import Cancelled, Crashed
 
+from flows.local.health import FLOWS_FILE
 from flows.schedule import JOBS, Job, JobFailed, make_flow, the_installation
 from models import clock
 
-ASK_EVERY_S = 0.5
-# In intervals: how long a job may wait for Prefect to start it before we do, while Prefect answers and while it does not.
+ASK_EVERY_S, NOTE_EVERY_S = 0.5, 5.0
+# How many intervals a job may wait for Prefect before we start it ourselves: while it answers, and while it does not.
 PATIENCE, PATIENCE_ALONE = 3.0, 1.0
 STOP_GRACE_S = 8.0
 NOT_NOW = (httpx.HTTPError, PrefectException, OSError)
@@ -80,6 +83,16 @@ class Post:
             log.warning("%s failed: %s", self.job.name, error)
         except NOT_NOW as error:
             log.warning("%s: Prefect cannot be told how it went (%s)", self.job.name, type(error).__name__)
+
+
+async def note_rounds(file: Path, posts: list[Post], stopped: asyncio.Event) -> None:
+    """Write down every few seconds that this process goes round, and which jobs it is at."""
+    while not stopped.is_set():
+        unfinished = file.with_suffix(".new")
+        busy = [post.job.name for post in posts if post.is_busy]
+        unfinished.write_text(json.dumps({"at": clock.now().isoformat(), "busy": busy}), encoding="utf-8")
+        unfinished.replace(file)
+        await pause(stopped, NOTE_EVERY_S)
 
 
 async def serve_jobs(posts: list[Post], stopped: asyncio.Event) -> None:
@@ -147,10 +160,10 @@ def start_late(posts: Iterable[Post], patience: float) -> None:
             post.start(None)
 
 
-async def pause(stopped: asyncio.Event) -> None:
+async def pause(stopped: asyncio.Event, seconds: float = ASK_EVERY_S) -> None:
     """Wait a moment, or until stopped."""
     try:
-        await asyncio.wait_for(stopped.wait(), ASK_EVERY_S)
+        await asyncio.wait_for(stopped.wait(), seconds)
     except TimeoutError:
         return
 
@@ -166,7 +179,9 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    rounds = asyncio.create_task(note_rounds(installation.settings.home / FLOWS_FILE, posts, stopped))
     await serve_jobs(posts, stopped)
+    await rounds
     # what is still crawling ends with this process, and its bundle is loaded by the next
     give_up_at = time.monotonic() + STOP_GRACE_S
     for post in posts:

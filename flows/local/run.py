@@ -18,6 +18,7 @@ from alerts.setup import ensure_inbox
 from flows.local import prefect_server
 from flows.local.binaries import PostgresError, choose_account
 from flows.local.cluster import choose_folder
+from flows.local.health import PREFECT_NOTE
 from flows.local.postgres import PostgresServer
 from flows.local.services import CONSOLE, FLOWS, NOTIFIER, PREFECT, REPLAY
 from flows.local.supervisor import Supervisor, end_leftovers
@@ -88,6 +89,9 @@ class LocalService:
             stack.callback(self._tell, "stopping")
             environment = self._environment(database_url, prefect_url, port)
             # the slowest to start goes first, while we migrate
+            note = self.home / PREFECT_NOTE
+            note.write_text(f"{environment[prefect_server.ADDRESS]}\n", encoding="utf-8")
+            stack.callback(note.unlink, missing_ok=True)
             supervisor.start(PREFECT, environment)
             engine = self._prepare(database_url)
             stack.callback(engine.dispose)
