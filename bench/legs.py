@@ -2,12 +2,11 @@
 
     python -m bench.legs
 
-Needs an environment in which ``traffic`` and Tarmac's pure floor import: ``pip install traffic 'pandas<3' msgspec pydantic
-PyYAML`` (traffic 2.13 does not import with pandas 3, 2026-11-21). Reading files is left out on both sides.
+Needs the environment of ``bench/requirements.lock``. Reading files is left out on both sides.
 
-The same job for traffic is its documented recipe for a day of one aircraft: label flight phases, leave out the ground, split
-at gaps of ten minutes, and infer the take-off and landing airport of each part, from our table of airports. Splitting at gaps
-alone is timed too, to be open about it: it is quicker than either, but finds neither landings nor airports.
+The same job for traffic is its documented recipe for a day of one aircraft: label flight phases, leave out the ground,
+split at gaps of ten minutes, and infer the take-off and landing airport of each part, from our table of airports.
+Splitting at gaps alone is timed too, to be open about it: it is quick, but finds neither landings nor airports.
 """
 
 import contextlib

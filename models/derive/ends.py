@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.derive.fields import Field, can_use, choose_field, measure_field
+from models.derive.fields import Field, can_use, choose_field, is_aligned, measure_field
 from models.derive.measures import correct_altitude
 from models.derive.performance import AircraftKind, Performance
 from models.vocab.airport import Airport, airports_near
@@ -17,6 +17,8 @@ LARGE_FIELD_NM = 3
 """how much worse a large field may fit than a smaller one and still be as likely"""
 DESCENT_FT_PER_NM, CLIMB_FT_PER_NM = 318, 500
 """three degrees of glide; a jet's climb"""
+ALIGNED_NM, STRIP_NM = 1.5, 1.5
+"""how many miles nearer a field counts whose runway the aircraft is in line with, and how many farther a bare strip"""
 LEVEL_FPM = 250
 """a slower climb or descent is level flight"""
 TREND_S = 150
@@ -27,7 +29,8 @@ def find_low_field(
 ) -> Airport | None:
     """The field an aircraft lost low in descent was about to touch, or one first seen low in climb had just left."""
     place = track[index]
-    trend = trend_fpm(track, index, is_arrival=is_arrival)
+    is_moving = is_vertical(track, index, is_arrival=is_arrival)
+    has_aligned = False
     fields = []
     for near in airports_near(place.latitude, place.longitude, LOW_RADIUS_NM + 2):
         if not can_use(near.airport, performance.least_runway_ft):
@@ -40,15 +43,24 @@ def find_low_field(
             or field.distance_nm > LOW_RADIUS_NM
         ):
             continue
-        # Three degrees of glide are 318 ft a mile: what is much lower for its distance was not going there.
-        if field.distance_nm > 1.5 and not _points_at(field, place, is_arrival=is_arrival, within_deg=35):
+        if field.distance_nm > 1.5 and not points_at(field.airport, place, is_arrival=is_arrival, within_deg=35):
             continue
-        if not _is_vertical(trend, is_arrival=is_arrival) and not (height < 400 and field.distance_nm < 1.5):
+        if not is_moving and not (height < 400 and field.distance_nm < 1.5):
             continue
         if not performance.is_jet and field.distance_nm > 3:
             continue
+        if is_aligned(field.airport, place):
+            field = field._replace(misfit=field.misfit - ALIGNED_NM)
+            has_aligned = True
+        if field.airport.longest_runway_ft is None:
+            # Private strips are everywhere; being low near one says little.
+            field = field._replace(misfit=field.misfit + STRIP_NM)
         fields.append(field)
-    return choose_field(sorted(fields, key=lambda field: field.misfit), clear_nm=0.5) if fields else None
+    if not fields:
+        return None
+    fields.sort(key=lambda field: field.misfit)
+    is_over = fields[0].distance_nm < 0.7
+    return choose_field(fields, clear_nm=0.3 if is_over else 1.0 if has_aligned else 2.0)
 
 
 def find_descent_field(
@@ -56,20 +68,20 @@ def find_descent_field(
 ) -> Airport | None:
     """The one field that fits an aircraft lost below 10,000 ft in descent, or first seen there in climb."""
     place = track[index]
-    if not _is_vertical(trend_fpm(track, index, is_arrival=is_arrival), is_arrival=is_arrival):
+    if not is_vertical(track, index, is_arrival=is_arrival):
         return None
     radius_nm = DESCENT_RADIUS_NM if performance.is_jet else 8
     most_ft = DESCENT_HEIGHT_FT if performance.is_jet else 3000
     fields = []
     for near in airports_near(place.latitude, place.longitude, radius_nm + 2):
-        if not can_use(near.airport, performance.least_runway_ft):
+        if not can_use(near.airport, performance.least_runway_ft) or near.airport.longest_runway_ft is None:
             continue
         height = _height_over(near.airport, place)
         field = measure_field(near, place)
         if height is None or not -500 < height < most_ft or field.distance_nm > radius_nm:
             continue
         # Within 15 nm an aircraft may be on any leg of its approach, or turn out in any direction.
-        if field.distance_nm > 15 and not _points_at(field, place, is_arrival=is_arrival, within_deg=75):
+        if field.distance_nm > 15 and not points_at(field.airport, place, is_arrival=is_arrival, within_deg=75):
             continue
         # An aircraft at 6,000 ft has 19 miles of approach before it: a field five miles off is rather flown past.
         path_nm = max(0.0, height) / (DESCENT_FT_PER_NM if is_arrival else CLIMB_FT_PER_NM)
@@ -123,7 +135,9 @@ def trend_fpm(track: Sequence[Position], index: int, *, is_arrival: bool) -> flo
     return best if best is not None else sent
 
 
-def _is_vertical(trend: float | None, *, is_arrival: bool) -> bool:
+def is_vertical(track: Sequence[Position], index: int, *, is_arrival: bool) -> bool:
+    """Whether the aircraft was coming down before a point, or going up after it."""
+    trend = trend_fpm(track, index, is_arrival=is_arrival)
     if trend is None:
         return False
     return trend < -LEVEL_FPM if is_arrival else trend > LEVEL_FPM
@@ -132,14 +146,6 @@ def _is_vertical(trend: float | None, *, is_arrival: bool) -> bool:
 def _height_over(airport: Airport, place: Position) -> float | None:
     altitude = correct_altitude(place)
     return None if altitude is None else altitude - (airport.elevation_ft or 0)
-
-
-def _points_at(field: Field, place: Position, *, is_arrival: bool, within_deg: float) -> bool:
-    """Whether it flies towards the field (arrival) or away from it (departure); true when its track is unknown."""
-    if place.track_deg is None:
-        return True
-    to_field = bearing_deg(place.latitude, place.longitude, field.airport.latitude, field.airport.longitude)
-    return angle_between_deg(place.track_deg, to_field if is_arrival else to_field + 180) <= within_deg
 
 
 def flight_time_s(distance_nm: float, performance: Performance) -> float:
@@ -155,8 +161,18 @@ def estimate_touch_s(fix: Position, airport: Airport, performance: Performance) 
     height = max(0.0, _height_over(airport, fix) or 0.0)
     by_height_s = height / performance.climb_fpm * 60
     speed = fix.ground_speed_kt or performance.lift_off_kt * 1.4
-    by_distance_s = away_nm / max(performance.lift_off_kt, min(speed, 240)) * 3600
+    by_distance_s = min(away_nm, 15) / max(performance.lift_off_kt, min(speed, 240)) * 3600
+    if away_nm > 15:
+        by_distance_s += flight_time_s(away_nm - 15, performance)
     return max(by_distance_s, by_height_s)
+
+
+def points_at(airport: Airport, fix: Position, *, is_arrival: bool, within_deg: float) -> bool:
+    """Whether it flies towards the field (arrival) or away from it (departure); true when its track is unknown."""
+    if fix.track_deg is None:
+        return True
+    to_field = bearing_deg(fix.latitude, fix.longitude, airport.latitude, airport.longitude)
+    return angle_between_deg(fix.track_deg, to_field if is_arrival else to_field + 180) <= within_deg
 
 
 def direct_from(airport: Airport, fix: Position, performance: Performance) -> float:

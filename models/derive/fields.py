@@ -1,9 +1,11 @@
 """Which fields an aircraft can be at, and which of several it is at: by runways, size and what the aircraft needs."""
 
+from math import radians, sin
 from typing import NamedTuple
 
 from models.derive.performance import Performance
 from models.vocab.airport import Airport, NearAirport, airports_near
+from models.vocab.geodesy import angle_between_deg, bearing_deg, distance_nm
 from models.vocab.position import Position
 
 GROUND_RADIUS_NM = 6
@@ -40,10 +42,26 @@ def find_ground_field(place: Position, performance: Performance) -> Airport | No
 
 
 def measure_field(near: NearAirport, place: Position) -> Field:
+    """How far a field is and how ill it fits: larger and better known fields are given half a mile."""
     airport = near.airport
     distance = airport.field_distance_nm(place.latitude, place.longitude)
     bonus = 0.3 * (airport.kind in ("large", "medium")) + 0.2 * airport.is_scheduled + 0.1 * bool(airport.runways)
     return Field(airport, distance, distance - bonus + 0.05 * near.distance_nm)
+
+
+def is_aligned(airport: Airport, place: Position) -> bool:
+    """Whether an aircraft flies along the extended centreline of one of the runways."""
+    if place.track_deg is None:
+        return False
+    for (south, west), (north, east) in airport.runways:
+        axis = bearing_deg(south, west, north, east)
+        if min(angle_between_deg(place.track_deg, axis), angle_between_deg(place.track_deg, axis + 180)) > 12:
+            continue
+        away_nm = distance_nm(place.latitude, place.longitude, south, west)
+        to_runway = bearing_deg(south, west, place.latitude, place.longitude)
+        if abs(sin(radians(to_runway - axis))) * away_nm < 0.25 + 0.05 * away_nm:
+            return True
+    return False
 
 
 def choose_field(fields: list[Field], clear_nm: float) -> Airport | None:

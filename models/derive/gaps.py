@@ -6,7 +6,7 @@ field, is read as an unseen stop; the rules start from sancha1090's four and fro
 
 from collections.abc import Sequence
 
-from models.derive.ends import find_descent_field, find_low_field, flight_time_s
+from models.derive.ends import find_descent_field, find_low_field, flight_time_s, is_vertical
 from models.derive.measures import apart_nm, height_ft
 from models.derive.performance import Performance
 from models.vocab.position import Position
@@ -37,14 +37,15 @@ def has_unseen_stop(track: Sequence[Position], before: int, after: int, performa
     went_up = find_descent_field(track, after, performance, is_arrival=False)
     if came_down is not None and went_up is not None and came_down.id == went_up.id:
         return spare_s >= performance.turn_round_s + 300
+    speed_share = apart / gap_s * 3600 / performance.cruise_kt
     if performance.is_jet:
-        if came_down or went_up:
-            return spare_s >= (30 if came_down and went_up else 40) * 60
+        was_ending = _is_below(track[before], 10000) and is_vertical(track, before, is_arrival=True)
+        is_beginning = _is_below(track[after], 10000) and is_vertical(track, after, is_arrival=False)
+        if was_ending or is_beginning:
+            return speed_share < 0.5 and spare_s >= (25 if was_ending and is_beginning else 40) * 60
         was_below = _is_below(track[before], 10000) or _is_below(track[after], 10000)
-        slow = apart / gap_s * 3600 < 0.65 * performance.cruise_kt
-        return slow and gap_s >= 3600 and spare_s >= (40 if was_below else 60) * 60
-    slow = apart / gap_s * 3600 < 0.5 * performance.cruise_kt
-    return slow and gap_s >= 2 * 3600 and spare_s >= 90 * 60
+        return speed_share < 0.65 and gap_s >= 3600 and spare_s >= (40 if was_below else 60) * 60
+    return speed_share < 0.5 and gap_s >= 2 * 3600 and spare_s >= 90 * 60
 
 
 def _is_below(position: Position, limit_ft: float) -> bool:

@@ -8,6 +8,7 @@ from models.vocab.position import Position
 
 STANDARD_QNH_HPA = 1013.25
 FEET_PER_HPA = 27.3
+DENSE_S = 40
 
 
 def correct_altitude(position: Position) -> float | None:
@@ -39,14 +40,19 @@ def speed_kt(track: Sequence[Position], index: int) -> float | None:
     sent = track[index].ground_speed_kt
     if sent is not None and sent < 50:
         return sent
-    moved = _moved_kt(track, index)
-    if sent is None or (moved is not None and moved < sent / 8):
+    moved, is_dense = _moved_kt(track, index)
+    if sent is None:
         return moved
-    return sent
+    if moved is None:
+        return sent
+    return moved if moved < (sent / 2 - 10 if is_dense else sent / 8) else sent
 
 
-def _moved_kt(track: Sequence[Position], index: int) -> float | None:
-    """Speed between the neighbours at least 8 s before and after; None when they are more than 5 min apart."""
+def _moved_kt(track: Sequence[Position], index: int) -> tuple[float | None, bool]:
+    """Speed between the neighbours at least 8 s before and after, and whether they are so near that it is exact.
+
+    Over more than 40 s an aircraft may have flown a circle, so the way along all points counts; None beyond 5 min.
+    """
     here = track[index].at_s
     before = after = index
     while before > 0 and here - track[before].at_s < 8:
@@ -55,5 +61,8 @@ def _moved_kt(track: Sequence[Position], index: int) -> float | None:
         after += 1
     lasted_s = track[after].at_s - track[before].at_s
     if not 8 <= lasted_s <= 300:
-        return None
-    return apart_nm(track[before], track[after]) / lasted_s * 3600
+        return None, False
+    if lasted_s <= DENSE_S:
+        return apart_nm(track[before], track[after]) / lasted_s * 3600, True
+    way_nm = sum(apart_nm(track[i], track[i + 1]) for i in range(before, after))
+    return way_nm / lasted_s * 3600, False

@@ -10,6 +10,7 @@ from models.derive.ends import (
     find_descent_field,
     find_low_field,
     flight_time_s,
+    points_at,
 )
 from models.derive.fields import find_ground_field
 from models.derive.measures import apart_nm, height_ft, speed_kt
@@ -26,9 +27,11 @@ LOW_SILENCE_S = 15 * 60
 DESCENT_SILENCE_S = 30 * 60
 DAY_S = 86400
 SHORTEST_FLIGHT_S = 150
-MOST_SPARE_S = 4 * 3600
+SMALL_SPARE_S, MOST_SPARE_S = 30 * 60, 4 * 3600
 """within so much spare time an aircraft that vanished and reappeared is taken to have made one stop, not two"""
 NEAR_NM = 60
+CLEAR_CLIMB_FT, CLEAR_CLIMB_NM = 6000, 15
+"""a record that begins in a climb farther from a field than this does not tell where the flight began"""
 
 
 class Piece(NamedTuple):
@@ -109,10 +112,8 @@ def _settle_ground_end(
     if low is not None and (airport is None or low.id == airport.id):
         return _make_end(track[air].at_s + sign * guess_s, low, Evidence.LOW_OBSERVED)
     is_near = away_nm <= NEAR_NM and (height_ft(track[air]) or 0) < 20000
-    if airport is not None and (is_near or spare_s <= MOST_SPARE_S):
-        return _make_end(
-            track[air].at_s + sign * max(guess_s, flight_time_s(away_nm, performance)), airport, Evidence.INFERRED_GAP
-        )
+    if airport is not None and (is_near or _is_plausible(airport, track[air], spare_s, is_arrival=is_arrival)):
+        return _make_end(track[air].at_s + sign * guess_s, airport, Evidence.INFERRED_GAP)
     return _make_end(track[air].at_s, None, Evidence.UNKNOWN)
 
 
@@ -147,7 +148,12 @@ def _settle_air_departure(
         return _make_end(max(at_s, _end_of(track, previous)), low, Evidence.LOW_OBSERVED)
     climbed = find_descent_field(track, piece.first, performance, is_arrival=False)
     if previous is None:
-        if climbed is None or not performance.is_jet:
+        is_clear = (height_ft(first) or CLEAR_CLIMB_FT) < CLEAR_CLIMB_FT and performance.is_jet
+        if (
+            climbed is None
+            or not is_clear
+            or climbed.field_distance_nm(first.latitude, first.longitude) > CLEAR_CLIMB_NM
+        ):
             return None
         return _make_end(first.at_s - estimate_touch_s(first, climbed, performance), climbed, Evidence.INFERRED_GAP)
     left = previous.arrival or _settle_lost(track, previous.piece, performance)
@@ -161,7 +167,7 @@ def _settle_air_departure(
         is_near = (
             airport.field_distance_nm(first.latitude, first.longitude) <= NEAR_NM and (height_ft(first) or 0) < 20000
         )
-        if spare_s > 0 and (is_near or spare_s <= MOST_SPARE_S):
+        if spare_s > 0 and (is_near or _is_plausible(airport, first, spare_s, is_arrival=False)):
             at_s = first.at_s - max(needed_s, estimate_touch_s(first, airport, performance))
             return _make_end(max(at_s, begun_s), airport, Evidence.INFERRED_GAP)
     return _make_end(first.at_s, None, Evidence.UNKNOWN)
@@ -190,7 +196,7 @@ def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ende
         if airport is not None and departure is not None:
             needed_s = direct_from(airport, last, performance)
             spare_s = departure.at.timestamp() - last.at_s - needed_s
-            if 0 < spare_s <= MOST_SPARE_S:
+            if spare_s > 0 and _is_plausible(airport, last, spare_s, is_arrival=True):
                 arrival = _make_end(last.at_s + needed_s, airport, Evidence.INFERRED_GAP)
     if following.departure is not None:
         limit_s = min(limit_s, following.departure.at.timestamp())
@@ -285,6 +291,13 @@ def _order(ended: Ended) -> Ended:
     if ended.departure is not None and ended.arrival is not None and ended.arrival.at < ended.departure.at:
         return ended._replace(arrival=ended.arrival.model_copy(update={"at": ended.departure.at}))
     return ended
+
+
+def _is_plausible(airport: Airport, fix: Position, spare_s: float, *, is_arrival: bool) -> bool:
+    """Whether a flight between a field and a far fix left no time, or no reason, for another stop in between."""
+    if spare_s <= SMALL_SPARE_S:
+        return True
+    return spare_s <= MOST_SPARE_S and points_at(airport, fix, is_arrival=is_arrival, within_deg=50)
 
 
 def _end_of(track: Sequence[Position], previous: Ended | None) -> float:

@@ -105,7 +105,7 @@ def order_positions(positions: Iterable[Position]) -> list[Position]:
 
 def _order_key(position: Position) -> tuple[Any, ...]:
     """Time first, then every other field, with absent values before present ones."""
-    return (position.at_s, *((value is not None, value or 0) for value in position[1:14]), position.source)
+    return tuple((value is not None, 0 if value is None else value) for value in position)
 
 
 def _decompress(content: bytes) -> bytes:
