@@ -1,6 +1,6 @@
 """Secrets come from files: ``python -m flows.local.secret_files -m alerts.notifier`` runs a process with them.
 
-For every variable ``X_FILE`` the variable ``X`` is set to what the file says, then ``python`` runs with the remaining
+For every variable ``X_FILE`` of ours the variable ``X`` is set to what the file says, then ``python`` runs with the remaining
 arguments. ``--make FOLDER`` writes the files docker-compose.yml wants, with new random passwords.
 """
 
@@ -16,8 +16,9 @@ def read_secrets(environment: dict[str, str]) -> dict[str, str]:
     """The environment with every ``X_FILE`` read into ``X``. Raises OSError for a file that cannot be read."""
     told = dict(environment)
     for name, path in environment.items():
-        # the key is read by Tarmac itself, which looks at who else may read it
-        if name.endswith("_FILE") and path and name != "TARMAC_KEY_FILE":
+        # SSL_CERT_FILE and its like mean something else; the key is read by Tarmac, which looks at who else may read it
+        is_ours = name.startswith(("DATABASE_URL", "PREFECT_", "TARMAC_")) and name != "TARMAC_KEY_FILE"
+        if is_ours and name.endswith("_FILE") and path:
             told[name.removesuffix("_FILE")] = Path(path).read_text(encoding="utf-8").strip()
     return told
 
