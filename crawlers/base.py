@@ -14,21 +14,12 @@ from urllib.parse import urlsplit
 import msgspec
 import scrapy
 from scrapy.crawler import Crawler
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    IgnoreRequest,
-    ResponseDataLossError,
-)
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
-from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.python.failure import Failure
 
-from crawlers.egress import EgressRefused
+from crawlers.egress import NO_ANSWER, NotAsked, describe_failure
 from crawlers.problems import (
     CrawlProblem,
     SourceChanged,
@@ -46,17 +37,7 @@ from models.items import Issue, Item, Verdict
 from models.vocab.source import Source
 
 LARGEST_BODY = 32 * MEBIBYTE
-MOST_ISSUES = 100
-NO_ANSWER = (
-    CannotResolveHostError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-    ConnectError,
-    ConnectionClosed,
-)
-"""Scrapy wraps only some of Twisted's errors in its own; a connection refused by us is a ConnectError."""
+MOST_ISSUES, LONGEST_ADDRESS = 100, 300
 
 
 @dataclass
@@ -73,7 +54,7 @@ class Findings:
 
     def warn(self, message: str, url: str | None = None) -> None:
         """Keep something unexpected that does not spoil the crawl; said once however often it is met."""
-        issue = Issue(level="warning", message=clean_text(message, 300) or "", url=url)
+        issue = Issue(level="warning", message=clean_text(message, 300) or "", url=url and url[:LONGEST_ADDRESS])
         if issue not in self.issues and len(self.issues) < MOST_ISSUES:
             self.issues.append(issue)
 
@@ -82,7 +63,7 @@ class Findings:
         message = clean_text(str(problem), 300) or type(problem).__name__
         if (problem.verdict, message) not in self.problems:
             self.problems.append((problem.verdict, message))
-        issue = Issue(level="error", message=message, url=url)
+        issue = Issue(level="error", message=message, url=url and url[:LONGEST_ADDRESS])
         if issue not in self.issues and len(self.issues) < MOST_ISSUES:
             self.issues.append(issue)
 
@@ -134,12 +115,13 @@ class SourceSpider(scrapy.Spider):
     """One source. Subclasses declare ``source``, yield requests from ``start`` and items from ``crawl_<thing>``."""
 
     source: ClassVar[Source]
+    stops_without_answer: ClassVar[bool] = True
+    """whether a question that got no answer is the last of this crawl"""
     source_base_url: str | None = None
 
     def __init__(self, **arguments: str):
         super().__init__(name=self.source.slug)
         self.findings = Findings()
-        self.refused = False
         self.timeout_s = read_seconds(arguments.pop("timeout_s", None))
         self.read_arguments(arguments)
         if arguments:
@@ -212,20 +194,22 @@ class SourceSpider(scrapy.Spider):
             if 300 <= response.status < 400:
                 return kind(f"redirect not followed (HTTP {response.status})")
             return kind(f"HTTP {response.status}")
-        if isinstance(error, EgressRefused):
-            return error.problem(str(error))
+        if isinstance(error, NotAsked):
+            return error.problem
         if isinstance(error, IgnoreRequest):
             text = str(error)
             if "robots.txt" in text:
                 return SourceRefused("robots.txt forbids this address")
+            if "DOWNLOAD_MAXSIZE" in text:
+                return SourceChanged("the answer unpacks to more than 32 MiB")
             if "redirections" in text:
                 return SourceRefused("redirected too often")
             return SourceChanged(text)
         if isinstance(error, DownloadCancelledError):
             return SourceChanged("the answer is larger than 32 MiB")
         if isinstance(error, NO_ANSWER):
-            return SourceUnreachable(f"{type(error).__name__}: {error}")
-        return CrawlProblem(f"{type(error).__name__}: {error}")
+            return SourceUnreachable(describe_failure(error))
+        return CrawlProblem(describe_failure(error))
 
     def read_json(self, response: Response) -> Any:
         """The answer's JSON, strictly: no NaN, nothing cut off, no web page in its place."""

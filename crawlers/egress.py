@@ -1,5 +1,6 @@
 """Keeps a crawl inside its source: only declared hosts, only http(s), and no private address behind a name."""
 
+import errno
 import ipaddress
 import socket
 import sys
@@ -9,18 +10,40 @@ from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
 from scrapy.http import Response
+from twisted.internet.error import ConnectError, ConnectionClosed
 
-from crawlers.problems import CrawlProblem, SourceRefused, judge_status
+from crawlers.problems import CrawlProblem, SourceRefused, SourceUnreachable, judge_status
 
 Endpoint = tuple[str, int]
 
 
-class EgressRefused(IgnoreRequest):
-    """A request, often the end of a redirect, that would leave the source."""
+NO_ANSWER = (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+    ConnectError,
+    ConnectionClosed,
+)
+"""No whole answer came. Scrapy wraps only some of Twisted's errors: a connection we refuse is a ConnectError."""
 
-    problem: type[CrawlProblem] = SourceRefused
+
+class NotAsked(IgnoreRequest):
+    """A request that was not sent, and the problem that is the reason."""
+
+    def __init__(self, problem: CrawlProblem):
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 def is_public(host: str) -> bool:
@@ -58,37 +81,58 @@ def refuse_private_connections(allowed: frozenset[Endpoint]) -> None:
         if not isinstance(address, tuple) or tuple(address[:2]) in allowed:
             return
         if not is_public(str(address[0])):
-            raise PermissionError(f"connection to the private address {address[0]} refused")
+            raise PermissionError(errno.EACCES, f"connection to the private address {address[0]} refused")
 
     sys.addaudithook(inspect)
 
 
 class EgressMiddleware:
-    """Refuses requests to hosts the source has not declared, and all after the source has said no."""
+    """Lets through what is addressed to the source, until the source has said no or is found not to answer."""
 
     def __init__(self, crawler: Crawler, base_url: str | None):
         self.crawler = crawler
         self.base_location = urlsplit(base_url).netloc if base_url else None
+        self.stopped: CrawlProblem | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "EgressMiddleware":
         return cls(crawler, crawler.settings["TARMAC_SOURCE_BASE_URL"])
 
     def process_request(self, request: Request) -> None:
+        if self.stopped is not None:
+            raise NotAsked(self.stopped)
         parts = urlsplit(request.url)
         if parts.scheme not in {"http", "https"}:
-            raise EgressRefused(f"address with scheme {parts.scheme} refused")
-        if getattr(self.crawler.spider, "refused", False):
-            raise EgressRefused("not asked after the source refused")
+            raise NotAsked(SourceRefused(f"address with scheme {parts.scheme} refused"))
         if self.base_location is not None and parts.netloc == self.base_location:
             return
         hosts: Collection[str] = getattr(self.crawler.spider, "hosts", ())
         if parts.hostname not in hosts:
-            raise EgressRefused(f"{parts.hostname} is not a host of this source")
+            raise NotAsked(SourceRefused(f"{parts.hostname} is not a host of this source"))
 
     def process_response(self, request: Request, response: Response) -> Response:
-        is_robots = request.meta.get("dont_obey_robotstxt", False)
-        if response.status >= 400 and not is_robots and judge_status(response.status, response.body) is SourceRefused:
-            # here and not in the errback, which runs after the next question is on its way
-            self.crawler.spider.refused = True  # type: ignore[union-attr]
+        # here and not in the errback, which runs when the next question is on its way already
+        if not asks_for_robots(request) and response.status >= 400:
+            kind = judge_status(response.status, response.body)
+            if kind is SourceRefused:
+                self.stopped = SourceRefused(f"not asked after HTTP {response.status}")
         return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        if not isinstance(exception, NO_ANSWER):
+            return
+        if asks_for_robots(request):
+            # who cannot be asked what is allowed must not be asked anything (RFC 9309, 2.3.1.4)
+            self.stopped = SourceUnreachable(f"robots.txt could not be read: {describe_failure(exception)}")
+        elif getattr(self.crawler.spider, "stops_without_answer", True):
+            self.stopped = SourceUnreachable("not asked after a question without an answer")
+
+
+def asks_for_robots(request: Request) -> bool:
+    """Whether Scrapy itself asks for robots.txt."""
+    return bool(request.meta.get("dont_obey_robotstxt"))
+
+
+def describe_failure(error: BaseException | None) -> str:
+    """A failed download in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -41,8 +41,8 @@ class ErrorLog(logging.Handler):
         if record.name == EXPLAINED_ELSEWHERE:
             return
         message = record.getMessage().splitlines()[0]
-        if record.name.endswith("robotstxt"):
-            self.findings.blame(SourceUnreachable(f"robots.txt could not be read: {message.rpartition('>: ')[2]}"))
+        if record.name == "scrapy.downloadermiddlewares.robotstxt":
+            self.findings.warn(message)
         elif record.name == "twisted" and "verifying certificate" in message:
             self.findings.blame(SourceUnreachable("the certificate is not trusted"))
         else:
@@ -151,8 +151,7 @@ class Report:
     def write(self, reason: str) -> None:
         """Write ``run.json`` so that a reader sees the old or the new one, never half."""
         skipped = tuple(
-            Issue(level="warning", message=f"{count} times: {why}")
-            for why, count in sorted(self.findings.skipped.items())
+            Issue(level="warning", message=f"{why}: {count}") for why, count in sorted(self.findings.skipped.items())
         )
         run = Run(
             run_id=self.run_id,

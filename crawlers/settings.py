@@ -18,13 +18,13 @@ WORDY_LOGGERS = (
 """Say the same on every crawl; only their warnings are kept."""
 
 DOWNLOADER_MIDDLEWARES = {
-    "crawlers.egress.EgressMiddleware": 40,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
     "scrapy.downloadermiddlewares.downloadtimeout.DownloadTimeoutMiddleware": 350,
     "scrapy.downloadermiddlewares.defaultheaders.DefaultHeadersMiddleware": 400,
     "scrapy.downloadermiddlewares.useragent.UserAgentMiddleware": 500,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 590,
     "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": 600,
+    "crawlers.egress.EgressMiddleware": 940,
     "crawlers.capture.CaptureMiddleware": 950,
 }
 """All there are, first to last on the way out. Cookies, retries, proxies, caches and passwords are left out on purpose:

@@ -100,6 +100,8 @@ def parse_feed(body: bytes) -> tuple[list[Any], str | None]:
 class ArticleFeed(SourceSpider):
     """Reads one feed. Articles named in ``seen_file`` (one address a line) are not fetched again."""
 
+    stops_without_answer = False
+
     def read_arguments(self, arguments: dict[str, str]) -> None:
         seen_file = arguments.pop("seen_file", None)
         self.seen = frozenset(Path(seen_file).read_text(encoding="utf-8").split()) if seen_file else frozenset()

@@ -70,6 +70,7 @@ class TraceDayFiles(SourceSpider):
         self.controls = read_addresses(arguments.pop("control", ",".join(CONTROLS)))
         self.waiting: dict[date, int] = {}
         self.proven: set[date] = set()
+        self.doubtful: set[date] = set()
 
     async def start(self) -> AsyncIterator[Request]:
         self.addresses = self.addresses or read_watchlist_addresses(self.watchlist or self.settings["TARMAC_WATCHLIST"])
@@ -92,8 +93,9 @@ class TraceDayFiles(SourceSpider):
         )
 
     def crawl_nothing(self, failure: Failure) -> Iterator[Request]:
-        """A day file that could not be had: noted, and the day goes on."""
+        """A day file that could not be had: noted, and nothing is concluded from the day's other answers."""
         self.note_failure(failure)
+        self.doubtful.add(failure.request.meta["day"])  # type: ignore[attr-defined]
         yield from self.settle(failure.request.meta)  # type: ignore[attr-defined]
 
     def crawl_day_file(self, response: Response) -> Iterator[PositionItem | Request]:
@@ -105,6 +107,7 @@ class TraceDayFiles(SourceSpider):
             try:
                 yield from self.crawl_trace(response)
             except SourceChanged as problem:
+                self.doubtful.add(response.meta["day"])
                 self.log_problem(problem, response)
             else:
                 self.proven.add(response.meta["day"])
@@ -119,7 +122,7 @@ class TraceDayFiles(SourceSpider):
                 return
             controls = self.controls
         self.findings.canary_count = len(self.proven)
-        if day in self.proven or self.refused:
+        if day in self.proven or day in self.doubtful:
             return
         if controls:
             yield self.ask(day, controls[0], controls[1:])

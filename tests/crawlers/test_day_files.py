@@ -55,7 +55,7 @@ def test_rows_of_every_form_become_positions(crawl: Crawl, upstream: UglyUpstrea
     assert (second.callsign, second.position_kind, second.altitude_geometric_ft) == ("GXA1", "adsb_icao", 3100)
     assert (third.locator, third.is_stale, third.altitude_ft) == ("trace[2]", True, None)
     assert {first.basis, second.basis} == {Basis.INTERPOLATED}
-    assert any("1 times: not heard on that day" in issue.message for issue in crawled.run.issues)
+    assert any("not heard on that day: 1" in issue.message for issue in crawled.run.issues)
     assert not any("ac134a" in path for path in upstream.asked)
 
 

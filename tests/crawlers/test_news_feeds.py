@@ -47,7 +47,7 @@ def test_articles_come_with_their_text_newest_first_and_once(
     assert [first.url, second.url] == links[:2]
     assert first.text.endswith(" ".join(SENTENCE.split()))
     assert {first.capture, second.capture} <= {fetch.sha256 for fetch in crawled.run.fetches}
-    assert any("1 times: article for a later crawl" in issue.message for issue in crawled.run.issues)
+    assert any("article for a later crawl: 1" in issue.message for issue in crawled.run.issues)
 
 
 @pytest.mark.parametrize(
