@@ -2,7 +2,7 @@
 
 Prefect 3.8.8 was written for SQLAlchemy 2.0. Under 2.1 its scheduler fails on the first scheduled run ("please supply a
 bulk_dml decorated function", 2026-11-21), because rows carry the key ``state``, a hybrid attribute that 2.0 passed over
-in bulk inserts. Supplying the function that does the same mends it (docs/decisions/0006-prefect-light.md).
+in bulk inserts. Supplying the function that does the same mends it (docs/decisions/0007-prefect-light.md).
 """
 
 import os

@@ -1,6 +1,6 @@
 """Secrets come from files: ``python -m flows.local.secret_files -m alerts.notifier`` runs a process with them.
 
-For every variable ``X_FILE`` of ours the variable ``X`` is set to what the file says, then ``python`` runs with the remaining
+For every variable ``X_FILE`` of ours ``X`` is set to what the file says, then ``python`` runs with the remaining
 arguments. ``--make FOLDER`` writes the files docker-compose.yml wants, with new random passwords.
 """
 
