@@ -31,7 +31,7 @@ from models.store.delivery import Claimed, claim_delivery, release_workers
 from models.store.session import transaction
 from tests.alerts.telling import NOW, make_channel, make_event, subscribe
 
-EXAMPLES = 4000 if os.environ.get("TARMAC_CHAOS") else 40
+EXAMPLES = 4000 if os.environ.get("TARMAC_CHAOS") else 30
 FAILURES = (Answer(Outcome.TEMPORARY, "http 503"), Answer(Outcome.UNCERTAIN, "deadline"))
 
 
@@ -175,8 +175,10 @@ def test_the_outbox_keeps_its_promise_in_any_order_of_things(machine: type[Outbo
     run(machine, EXAMPLES)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.chaos
+@pytest.mark.skipif(not os.environ.get("TARMAC_CHAOS"), reason="takes minutes; the kill tests plant the same bug")
+@pytest.mark.timeout(1800)
 def test_without_the_token_the_same_machine_finds_a_foreign_settlement(machine: type[OutboxMachine]) -> None:
     machine.is_fenced = False
     with pytest.raises(AssertionError, match="newest claim may settle"):
-        run(machine, 400)
+        run(machine, 2000)
