@@ -1,5 +1,6 @@
 """The whole service: it starts, tells, survives being killed, and leaves nothing behind."""
 
+import contextlib
 import json
 import os
 import re
@@ -85,7 +86,8 @@ def home() -> Iterator[Path]:
     yield folder / "home"
     leftovers = [process for process in psutil.process_iter() if process.pid != os.getpid() and _is_in(process, folder)]
     for process in leftovers:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 
