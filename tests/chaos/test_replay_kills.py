@@ -1,4 +1,4 @@
-"""Flows, notifier and PostgreSQL are killed at random moments of a replay: every alert arrives, and the facts are the same.
+"""Flows, notifier and PostgreSQL are killed at random moments of a replay: every alert arrives, the facts are the same.
 
 Prefect is left out on purpose: nothing may rest on it (docs/decisions/0007), and without it jobs are started on time by
 the flows process itself. What arrived is read from the inbox file, outside the database.
@@ -128,10 +128,11 @@ def settle(installation: Installation) -> None:
         try:
             watch_flights(installation, clock.now())
             confirm_legs(installation)
-            return
         except StoreUnavailable:
             assert time.monotonic() < give_up_at
             time.sleep(0.2)
+        else:
+            return
 
 
 def read_legs(house: House) -> list[str]:
