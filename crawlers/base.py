@@ -37,6 +37,7 @@ from models.items import Issue, Item, Verdict
 from models.vocab.source import Source
 
 LARGEST_BODY = 32 * MEBIBYTE
+TOO_LARGE = "the answer is larger than we read"
 MOST_ISSUES, LONGEST_ADDRESS = 100, 300
 
 
@@ -94,20 +95,20 @@ def read_seconds(text: str | None) -> float | None:
     return seconds
 
 
-def decompress(body: bytes) -> bytes:
+def decompress(body: bytes, largest: int = LARGEST_BODY) -> bytes:
     """The body, unpacked when it is gzip whatever its headers say.
 
-    Raises SourceChanged when the stream is cut short or unpacks to more than 32 MiB.
+    Raises SourceChanged when the stream is cut short or unpacks to more than ``largest`` bytes.
     """
     if not body.startswith(b"\x1f\x8b"):
         return body
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            unpacked = stream.read(LARGEST_BODY + 1)
+            unpacked = stream.read(largest + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceChanged(f"broken gzip: {error}") from error
-    if len(unpacked) > LARGEST_BODY:
-        raise SourceChanged("the answer unpacks to more than 32 MiB")
+    if len(unpacked) > largest:
+        raise SourceChanged(TOO_LARGE)
     return unpacked
 
 
@@ -201,12 +202,12 @@ class SourceSpider(scrapy.Spider):
             if "robots.txt" in text:
                 return SourceRefused("robots.txt forbids this address")
             if "DOWNLOAD_MAXSIZE" in text:
-                return SourceChanged("the answer unpacks to more than 32 MiB")
+                return SourceChanged(TOO_LARGE)
             if "redirections" in text:
                 return SourceRefused("redirected too often")
             return SourceChanged(text)
         if isinstance(error, DownloadCancelledError):
-            return SourceChanged("the answer is larger than 32 MiB")
+            return SourceChanged(TOO_LARGE)
         if isinstance(error, NO_ANSWER):
             return SourceUnreachable(describe_failure(error))
         return CrawlProblem(describe_failure(error))

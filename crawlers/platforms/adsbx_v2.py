@@ -178,6 +178,8 @@ class AdsbxV2Spider(SourceSpider):
 
     async def start(self) -> AsyncIterator[Request]:
         addresses = self.addresses or read_watchlist_addresses(self.watchlist or self.settings["TARMAC_WATCHLIST"])
+        if not addresses:
+            raise WrongArguments("the watchlist names no aircraft to ask for")
         self.findings.asked = addresses
         for part in split_list(list(addresses)):
             url = self.address(f"{self.prefix}/hex/{','.join(part)}")

@@ -74,6 +74,8 @@ class TraceDayFiles(SourceSpider):
 
     async def start(self) -> AsyncIterator[Request]:
         self.addresses = self.addresses or read_watchlist_addresses(self.watchlist or self.settings["TARMAC_WATCHLIST"])
+        if not self.addresses:
+            raise WrongArguments("the watchlist names no aircraft to ask for")
         self.findings.asked = self.addresses
         self.findings.canary_count = 0
         for day in self.days:

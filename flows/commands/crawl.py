@@ -35,7 +35,7 @@ def crawl(source: str, out: Path | None, values: tuple[str, ...], timeout_s: flo
     """
     if not source.isidentifier() or importlib.util.find_spec(f"crawlers.spiders.{source}") is None:
         raise InputError(f"there is no source {source!r}; docs/sources.md lists them")
-    bundle = out or choose_bundle(Settings().home / "bundles", source)
+    bundle = out or choose_bundle(Settings().home / "crawls", source)
     try:
         run = run_crawl(source, bundle, split_arguments(values), timeout_s=timeout_s)
     except FileExistsError as error:

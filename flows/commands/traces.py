@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.cli import InputError
 from flows.crawl_process import choose_bundle, describe_run, read_run, run_crawl
+from models import clock
 from models.items import Run, Verdict
 from models.settings import Settings
 from models.vocab.watchlist import WatchlistError, load_watchlist
@@ -26,6 +27,13 @@ def find_finished(folder: Path, wanted: frozenset[str]) -> Path | None:
         if run is not None and run.verdict is Verdict.OK and wanted <= set(run.asked):
             return bundle
     return None
+
+
+def find_pause(folder: Path, now: datetime) -> float:
+    """Seconds left of a pause the source asked for when this day was tried before; 0 when there is none."""
+    runs = (read_run(bundle, SOURCE) for bundle in folder.glob("*/*"))
+    waits = ((run.finished_at - now).total_seconds() + run.retry_after_s for run in runs if run and run.retry_after_s)
+    return max(0.0, *waits, 0.0)
 
 
 def fetch_day(day: date, addresses: tuple[str, ...], folder: Path) -> tuple[Run, Path]:
@@ -72,17 +80,22 @@ def traces(first: datetime, last: datetime | None, aircraft: str | None, out: Pa
     days = list_days(first.date(), (last or first).date())
     settings = Settings()
     addresses = choose_addresses(aircraft, settings)
-    root = out or settings.home / "bundles" / "traces"
+    root = out or settings.home / "crawls" / "traces"
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     worst = 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    bar = Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty())
+    with bar as progress:
         task = progress.add_task("day files", total=len(days))
         for day in days:
             progress.update(task, description=f"{day}, {len(addresses)} aircraft")
             bundle = find_finished(root / day.isoformat(), frozenset(addresses))
             if bundle is not None:
                 click.echo(f"{day} done before: {bundle}")
+            elif wait_s := find_pause(root / day.isoformat(), clock.now()):
+                click.echo(f"tarmac: the source asked for a pause; call again in {wait_s:.0f} s", err=True)
+                worst = 1
+                break
             else:
                 run, bundle = fetch_day(day, addresses, root / day.isoformat())
                 click.echo(f"{day} {describe_run(run)}: {bundle}")

@@ -1,10 +1,12 @@
 """A missing day file is silence only when the archive has that day; a range of days can be interrupted and resumed."""
 
+import datetime as dt
 import gzip
 import json
 from pathlib import Path
 
 import pytest
+import time_machine
 from click.testing import CliRunner, Result
 from conftest import Crawl
 from ugly_upstream import UglyUpstream, bomb, hang, reply
@@ -76,7 +78,7 @@ def test_day_without_anybody_counts_only_when_the_archive_has_it(crawl: Crawl, u
         (day_file("a960a9", [1, 91.5, 0, 0, 0, 0, 0]), "row 0"),
         (b"\x1f\x8b\x08\x00broken", "gzip"),
         (gzip.compress(b'{"icao":"a960a9","trace":[')[:-4], "gzip"),
-        (bomb(64 * 1024 * 1024), "32 MiB"),
+        (bomb(64 * 1024 * 1024), "larger than we read"),
         (b"<html>moved</html>", "web page"),
     ],
 )
@@ -107,7 +109,12 @@ def test_range_of_days_goes_on_where_it_stopped(upstream: UglyUpstream, tmp_path
     assert "asked to wait 60 s" in stopped.stdout
     upstream.answers["/adsb_lol_traces/globe_history/2026/06/26"] = refused
     asked = len(upstream.asked)
-    resumed = call_traces(upstream, tmp_path, *days)
+    paused = call_traces(upstream, tmp_path, *days)
+    assert paused.exit_code == 1
+    assert "call again in" in paused.stderr
+    assert len(upstream.asked) == asked
+    with time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=2)):
+        resumed = call_traces(upstream, tmp_path, *days)
     assert resumed.exit_code == 0, resumed.output
     assert "2026-06-25 done before" in resumed.stdout
     assert [path for path in upstream.asked[asked:] if "/06/25/" in path] == []

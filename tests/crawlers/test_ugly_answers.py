@@ -88,9 +88,9 @@ MISSHAPEN = {
     "the answer has no list": reply({"now": NOW_MS}),
     "the answer has no clock": reply(answer(now=None, ctime=None)),
     "not asked for": reply(answer(aircraft("bbbbbb"))),
-    "the answer unpacks to more than 32 MiB": reply(bomb(64 * MEBIBYTE)),
-    "unpacks to more than 32 MiB": reply(bomb(64 * MEBIBYTE), Content_Encoding="gzip"),
-    "the answer is larger than 32 MiB": reply("{", Content_Length=str(64 * MEBIBYTE)),
+    "the answer is larger than we read": reply(bomb(64 * MEBIBYTE)),
+    "answer is larger than we read": reply(bomb(64 * MEBIBYTE), Content_Encoding="gzip"),
+    "is larger than we read": reply("{", Content_Length=str(64 * MEBIBYTE)),
     "HTTP 404": reply("", 404),
 }
 
