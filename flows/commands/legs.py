@@ -41,6 +41,7 @@ def _derive(trace: Trace) -> list[Leg]:
         icao24=trace.icao24,
         registration=trace.registration,
         aircraft_type=trace.aircraft_type,
+        is_complete=True,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.derive.fields import Field, can_use, choose_field, is_aligned, measure_field
 from models.derive.measures import correct_altitude
 from models.derive.performance import AircraftKind, Performance
-from models.vocab.airport import Airport, airports_near
+from models.vocab.airport import Airport, airports_near, ground_elevation_ft
 from models.vocab.geodesy import angle_between_deg, bearing_deg, distance_nm
 from models.vocab.position import Position
 
@@ -145,7 +145,12 @@ def is_vertical(track: Sequence[Position], index: int, *, is_arrival: bool) -> b
 
 def _height_over(airport: Airport, place: Position) -> float | None:
     altitude = correct_altitude(place)
-    return None if altitude is None else altitude - (airport.elevation_ft or 0)
+    if altitude is None:
+        return None
+    elevation = airport.elevation_ft
+    if elevation is None:
+        elevation = ground_elevation_ft(airport.latitude, airport.longitude)
+    return altitude - (elevation or 0)
 
 
 def flight_time_s(distance_nm: float, performance: Performance) -> float:

@@ -60,18 +60,20 @@ def derive_legs(
     registration: str | None = None,
     aircraft_type: str | None = None,
     now_s: float | None = None,
+    is_complete: bool = False,
 ) -> list[Leg]:
     """Legs in order of time, never overlapping.
 
-    ``now_s`` is the instant up to which positions were looked for. Without it the record is taken as all there is, and
-    an aircraft in the air at its end is ``airborne``, however long ago that was.
+    ``now_s`` is the instant up to which positions were looked for; without it an aircraft in the air at the end of the
+    positions is ``airborne``, however long ago that was. ``is_complete`` says that nothing later will come, as of an
+    archived file: then an aircraft last heard on short final has landed.
     """
     track = clean_track(positions)
     if not track:
         return []
     performance = judge_performance(track, aircraft_type)
     pieces = cut_pieces(track, split_moved_ground(track, find_phases(track, performance)), performance)
-    ended = settle_ends(track, pieces, performance, now_s)
+    ended = settle_ends(track, pieces, performance, now_s, is_complete=is_complete)
     return [
         _describe(track, piece, departure, arrival, icao24, registration, aircraft_type, now_s)
         for piece, departure, arrival in ended

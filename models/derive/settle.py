@@ -54,7 +54,12 @@ class Ended(NamedTuple):
 
 
 def settle_ends(
-    track: Sequence[Position], pieces: Sequence[Piece], performance: Performance, now_s: float | None
+    track: Sequence[Position],
+    pieces: Sequence[Piece],
+    performance: Performance,
+    now_s: float | None,
+    *,
+    is_complete: bool,
 ) -> list[Ended]:
     """Both ends of every flight; flights that are one flight seen in two parts are joined."""
     joined: list[Ended] = []
@@ -70,7 +75,7 @@ def settle_ends(
         if not _is_hop(ended):
             joined.append(ended)
     if joined and joined[-1].arrival is None:
-        arrival = _settle_last(track, joined[-1].piece, performance, now_s)
+        arrival = _settle_last(track, joined[-1].piece, performance, now_s, is_complete=is_complete)
         joined[-1] = joined[-1]._replace(arrival=arrival)
     return [_order(ended) for ended in joined]
 
@@ -206,7 +211,7 @@ def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ende
 
 
 def _settle_last(
-    track: Sequence[Position], piece: Piece, performance: Performance, now_s: float | None
+    track: Sequence[Position], piece: Piece, performance: Performance, now_s: float | None, *, is_complete: bool
 ) -> LegEnd | None:
     """The landing of the last flight, once silence has lasted long enough to mean something."""
     last = track[piece.last]
@@ -214,10 +219,10 @@ def _settle_last(
     if arrival is None:
         return None
     if now_s is None:
-        # A record that ends on short final; one that ends at midnight was cut there and goes on in the next file.
+        # A record that ends at midnight was cut there and goes on in the next file.
         is_cut = DAY_S - last.at_s % DAY_S < LOW_SILENCE_S
         is_short_final = arrival.evidence is Evidence.LOW_OBSERVED and (height_ft(last) or 0) < 800
-        return arrival if is_short_final and not is_cut else None
+        return arrival if is_complete and is_short_final and not is_cut else None
     silence_s = LOW_SILENCE_S if arrival.evidence is Evidence.LOW_OBSERVED else DESCENT_SILENCE_S
     return arrival if now_s - last.at_s >= silence_s else None
 

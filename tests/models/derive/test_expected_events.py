@@ -80,7 +80,7 @@ def test_scoring_data_is_absent() -> None:
 @pytest.mark.parametrize("label", [pytest.param(label, id=label["hex"]) for label in read_labels()])
 def test_labelled_events(label: dict[str, Any]) -> None:
     trace = read_file(Path(FOLDER) / label["file"])
-    legs = derive_legs(trace.positions, icao24=trace.icao24, aircraft_type=trace.aircraft_type)
+    legs = derive_legs(trace.positions, icao24=trace.icao24, aircraft_type=trace.aircraft_type, is_complete=True)
     found = list_events(legs)
     counts = {kind: sum(kind == other for other, _, _ in found) for kind in ("departure", "arrival")}
     if "counts" in label:

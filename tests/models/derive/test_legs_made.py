@@ -189,6 +189,48 @@ def test_low_on_approach_is_a_landing_only_after_a_quarter_of_an_hour() -> None:
     assert (leg.arrival.airport, leg.arrival.evidence) == ("KAEX", Evidence.LOW_OBSERVED)
 
 
+def test_only_a_closed_record_that_ends_on_short_final_ends_with_a_landing() -> None:
+    lost = until(fly("KMIA", "KAEX"), 500)
+    assert derive(lost)[0].arrival is None
+    [leg] = derive_legs(lost, icao24="a0b1c2", aircraft_type="B738", is_complete=True)
+    assert leg.arrival is not None
+    assert (leg.arrival.airport, leg.arrival.evidence) == ("KAEX", Evidence.LOW_OBSERVED)
+    midnight_s = START_S - START_S % 86400 + 86400
+    [leg] = derive_legs(shift(lost, midnight_s - lost[-1].at_s - 5), icao24="a0b1c2", is_complete=True)
+    assert leg.arrival is None
+
+
+def test_a_speed_stuck_through_taxi_and_parking_hides_no_landing() -> None:
+    flight = fly("KMIA", "KAEX", step_s=2)
+    rolled_s = flight[-1].at_s
+    taxi = [
+        Position(rolled_s + 2 * i, *move(*runway_point(field("KAEX")), 90, 0.012 * i), None, None, 135.0, 90.0)
+        for i in range(1, 60)
+    ]
+    parked = [taxi[-1]._replace(at_s=taxi[-1].at_s + 5 * i) for i in range(1, 400)]
+    bare = [
+        p._replace(
+            on_ground=None,
+            altitude_ft=90.0 if p.altitude_ft is None else p.altitude_ft,
+            ground_speed_kt=max(135.0, p.ground_speed_kt or 0.0) if p.at_s > rolled_s - 600 else p.ground_speed_kt,
+        )
+        for p in flight + taxi + parked
+    ]
+    [leg] = derive(bare)
+    assert leg.arrival is not None
+    assert leg.arrival.airport == "KAEX"
+    assert abs(leg.arrival.at.timestamp() - rolled_s) < 120
+
+
+def test_two_sources_with_clocks_apart_give_the_same_legs() -> None:
+    flight = fly("KMIA", "KAEX")
+    whole = park("KMIA", START_S - 600, 600) + flight + park("KAEX", flight[-1].at_s + 5, 600)
+    late = [p._replace(at_s=p.at_s + 9.3, source="other") for p in whole]
+    both = derive(whole + late)
+    assert ends(both) == [("KMIA", "KAEX")]
+    assert both[0].sources == ("made", "other")
+
+
 def test_lost_at_cruise_is_never_a_landing() -> None:
     flight = fly("KAEX", "KELP")
     lost = [p for p in flight if p.at_s < START_S + 3600]

@@ -25,6 +25,7 @@ def derive(trace: Trace, now_s: float | None = None) -> list[Leg]:
         registration=trace.registration,
         aircraft_type=trace.aircraft_type,
         now_s=now_s,
+        is_complete=now_s is None,
     )
 
 
