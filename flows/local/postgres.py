@@ -27,8 +27,10 @@ from models.store.session import StoreUnavailable
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 5.0
-STARTS_BEFORE_GIVING_UP = 9
+STARTS_BEFORE_GIVING_UP = 7
 DISK_FULL = "No space left on device"
+# Said while sessions of a killed server have not noticed yet: the next try, a moment later, succeeds.
+SESSIONS_LEFT = "shared memory block"
 
 SETTINGS = {
     "listen_addresses": "",
@@ -178,9 +180,9 @@ class PostgresServer:
             code = child.wait()
             if self._is_stopping.is_set():
                 return
-            failures = 0 if self._has_come_up else failures + 1
-            # the first retries stay quick: what delays them is a session of the killed server that is still going
-            backoff_s = min(FIRST_BACKOFF_S * 2.0 ** max(0, failures - 3), LONGEST_BACKOFF_S)
+            is_held_up = any(SESSIONS_LEFT in line for line in self._last_lines)
+            failures = 0 if self._has_come_up else failures + (not is_held_up)
+            backoff_s = min(FIRST_BACKOFF_S * 2.0 ** max(0, failures - 1), LONGEST_BACKOFF_S)
             self._log.warning("server ended with code %s; starting again in %.2f s", code, backoff_s)
             if any(DISK_FULL in line for line in self._last_lines):
                 self._free_ballast()
