@@ -12,21 +12,18 @@ from alerts.configure import read_channels, save_channel, try_channel
 from alerts.outbox import describe_code
 from alerts.worker import SenderPool, SenderUnavailable
 from flows.cli import InputError
+from flows.doctor import find_database
 from models import clock
 from models.secrets import KeyFileError, SealError, open_instance_key
 from models.settings import Settings
 from models.store.channel import ChannelLine, disable_channel, enable_channel, find_channel, remove_channel
 from models.store.session import Engine, StoreError, make_engine, transaction
 
-DATABASE_FILE = "database.url"
-"""written into the home folder by ``tarmac run`` for as long as its own server runs"""
-
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
     """The database of this installation: DATABASE_URL, else the server that ``tarmac run`` runs. Raises InputError."""
-    file = settings.home / DATABASE_FILE
-    url = settings.database_url or (file.read_text(encoding="utf-8").strip() if file.exists() else None)
+    url = find_database(settings)
     if not url:
         raise InputError("no database: start Tarmac with `tarmac run`, or set DATABASE_URL")
     engine = make_engine(url, application="tarmac command")
