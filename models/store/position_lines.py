@@ -81,8 +81,13 @@ class _Word(dict[str | None, bytes]):
         return encoded
 
 
-def encode_positions(lines: Iterable[PositionLine], *, source: str, capture_ids: Mapping[str, int]) -> Iterator[bytes]:
-    """Blocks for ``copy … from stdin (format binary)``, in the order of the columns of ``position``."""
+def encode_positions(
+    rows: Iterable[tuple[int, PositionLine]], *, source: str, capture_ids: Mapping[str, int]
+) -> Iterator[bytes]:
+    """Blocks for ``copy … from stdin (format binary)``, in the order of the columns of ``position``.
+
+    ``rows``: each line with its ``at_s``.
+    """
     whole, real, word = _Whole({None: NULL}), _Real({None: NULL}), _Word({None: NULL})
     flag = {None: NULL, True: b"\0\0\0\1\1", False: b"\0\0\0\1\0"}
     is_interpolated = {"observed": flag[False], "interpolated": flag[True]}
@@ -92,11 +97,11 @@ def encode_positions(lines: Iterable[PositionLine], *, source: str, capture_ids:
     pack_key = struct.Struct("!hi6siq").pack
     pack_place = struct.Struct("!idid").pack
     block: list[bytes] = [COPY_HEADER]
-    for line in lines:
+    for at_s, line in rows:
         block.append(
             b"".join(
                 (
-                    pack_key(COLUMN_COUNT, 6, line.icao24.encode(), 8, (line.at_s - POSTGRES_EPOCH_S) * 1_000_000),
+                    pack_key(COLUMN_COUNT, 6, line.icao24.encode(), 8, (at_s - POSTGRES_EPOCH_S) * 1_000_000),
                     source_bytes,
                     pack_place(8, line.latitude, 8, line.longitude),
                     whole[line.altitude_ft],

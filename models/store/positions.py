@@ -1,8 +1,9 @@
 """Store positions by COPY, once each, and say which aircraft have new ones."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import Connection, func, text
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,7 @@ EARLIEST_AT = datetime(2010, 1, 1, tzinfo=UTC)
 """Before that there are no ADS-B archives; such a date is a broken clock."""
 LATEST_AHEAD = timedelta(days=2)
 DAY_S = 86_400
+CHUNK_ROWS = 25_000
 
 COLUMNS = ", ".join(column.name for column in Position.__table__.columns)
 
@@ -39,32 +41,105 @@ def store_positions(
 ) -> Stored:
     """Store what is new of ``lines``; the first of two for one source, aircraft and second stays.
 
-    Every line must be plausible (``is_plausible``) and its capture known. Loads of one source wait for each other.
+    Every line must be plausible (``is_plausible``) and its capture known. Loads of one source wait for each other, so
+    that what is found not to be stored yet stays so until this load commits.
     """
     connection.execute(
         text("select pg_advisory_xact_lock(hashtext('positions'), hashtext(:source))"), {"source": source}
     )
-    stored, earliest = Stored(), _Earliest()
-    connection.execute(text("create temporary table position_staging (like position) on commit drop"))
-    cursor = driver_connection(connection).cursor()
-    with cursor.copy(f"copy position_staging ({COLUMNS}) from stdin (format binary)") as copy:
-        for block in encode_positions(earliest.follow(lines), source=source, capture_ids=capture_ids):
-            copy.write(block)
-    stored.offered_count = earliest.count
-    if not earliest.count:
-        return stored
-    for month_at in earliest.list_months():
-        ensure_partitions(connection, month_at, month_at)
-    result = connection.execute(
+    stored = Stored()
+    remaining = iter(lines)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        rows, spans = _take_first_of_each_second(chunk)
+        stored.offered_count += len(chunk)
+        for month_at in sorted({_instant(day * DAY_S).replace(day=1) for day in {at_s // DAY_S for at_s, _ in rows}}):
+            ensure_partitions(connection, month_at, month_at)
+        overlapping = _find_overlapping(connection, source, spans)
+        apart = [row for row in rows if row[1].icao24 not in overlapping]
+        # An aircraft without any position in the time of these rows cannot be in conflict: its rows are copied straight
+        # in, in half the time. The others go through a staging table.
+        new_count = 0
+        if apart:
+            new_count = _copy(connection, "position", encode_positions(apart, source=source, capture_ids=capture_ids))
+        touched = spans.keys() - overlapping
+        if overlapping:
+            rest = [row for row in rows if row[1].icao24 in overlapping]
+            inserted = _insert_new(connection, encode_positions(rest, source=source, capture_ids=capture_ids))
+            touched |= overlapping if inserted else set()
+            new_count += inserted
+        stored.new_count += new_count
+        for icao24 in touched:
+            first_at = _instant(spans[icao24].first_s)
+            stored.touched[icao24] = min(stored.touched.get(icao24, first_at), first_at)
+    return stored
+
+
+def _take_first_of_each_second(
+    lines: Iterable[PositionLine],
+) -> tuple[list[tuple[int, PositionLine]], dict[str, "_Span"]]:
+    """The lines with their second, one an aircraft and second, and the time each aircraft spans."""
+    rows: dict[tuple[str, int], PositionLine] = {}
+    spans: dict[str, _Span] = {}
+    for line in lines:
+        icao24, at_s = line.icao24, line.at_s
+        if (icao24, at_s) in rows:
+            continue
+        rows[icao24, at_s] = line
+        span = spans.get(icao24)
+        if span is None:
+            spans[icao24] = _Span(at_s, at_s)
+        elif at_s > span.last_s:
+            span.last_s = at_s
+        elif at_s < span.first_s:
+            span.first_s = at_s
+    return [(at_s, line) for (_, at_s), line in rows.items()], spans
+
+
+def _find_overlapping(connection: Connection, source: str, spans: Mapping[str, "_Span"]) -> set[str]:
+    """The aircraft of which this source has positions within their span already."""
+    found = connection.execute(
+        text(
+            """
+            select span.icao24
+            from unnest(cast(:icao24s as text[]), cast(:first_ats as timestamptz[]), cast(:last_ats as timestamptz[]))
+                as span (icao24, first_at, last_at)
+            cross join lateral (
+                select 1 from position
+                where position.icao24 = span.icao24 and position.source = :source
+                  and position.observed_at between span.first_at and span.last_at
+                limit 1
+            ) as known
+            """
+        ),
+        {
+            "source": source,
+            "icao24s": list(spans),
+            "first_ats": [_instant(span.first_s) for span in spans.values()],
+            "last_ats": [_instant(span.last_s) for span in spans.values()],
+        },
+    )
+    return set(found.scalars())
+
+
+def _insert_new(connection: Connection, blocks: Iterable[bytes]) -> int:
+    """Store, of rows some of which may be known, those that are not; how many."""
+    connection.execute(text("create temporary table if not exists position_staging (like position) on commit drop"))
+    connection.execute(text("truncate position_staging"))
+    _copy(connection, "position_staging", blocks)
+    return connection.execute(
         text(
             f"insert into position ({COLUMNS}) select {COLUMNS} from position_staging "  # noqa: S608 - column names
             "on conflict (icao24, observed_at, source) do nothing"
         )
-    )
-    stored.new_count = result.rowcount
-    if stored.new_count:
-        stored.touched = {icao24: _instant(at_s) for icao24, at_s in sorted(earliest.at_s.items())}
-    return stored
+    ).rowcount
+
+
+def _copy(connection: Connection, table: str, blocks: Iterable[bytes]) -> int:
+    with driver_connection(connection).cursor() as cursor:
+        with cursor.copy(f"copy {table} ({COLUMNS}) from stdin (format binary)".encode()) as copy:
+            for block in blocks:
+                copy.write(block)
+        return cursor.rowcount
 
 
 def mark_for_derivation(connection: Connection, touched: Mapping[str, datetime]) -> None:
@@ -84,27 +159,12 @@ def mark_for_derivation(connection: Connection, touched: Mapping[str, datetime])
     )
 
 
-class _Earliest:
-    """Notes, while lines pass by, the earliest of each aircraft and the days of all."""
+@dataclass(slots=True)
+class _Span:
+    """The first and last second of one aircraft among some rows."""
 
-    def __init__(self) -> None:
-        self.at_s: dict[str, int] = {}
-        self.days: set[int] = set()
-        self.count = 0
-
-    def follow(self, lines: Iterable[PositionLine]) -> Iterator[PositionLine]:
-        at_s, days, count = self.at_s, self.days, 0
-        for line in lines:
-            seen_s = line.at_s
-            count += 1
-            days.add(seen_s // DAY_S)
-            if seen_s < at_s.get(line.icao24, seen_s + 1):
-                at_s[line.icao24] = seen_s
-            yield line
-        self.count = count
-
-    def list_months(self) -> list[datetime]:
-        return sorted({_instant(day * DAY_S).replace(day=1) for day in self.days})
+    first_s: int
+    last_s: int
 
 
 def _instant(at_s: int) -> datetime:
