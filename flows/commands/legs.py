@@ -27,12 +27,13 @@ def legs(files: tuple[Path, ...]) -> None:
 
 
 def _read_file(file: Path) -> Trace:
+    name = " ".join(click.format_filename(file).split())
     try:
         return read_trace(file.read_bytes(), source=file.name)
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror or 'cannot be read'}") from None
+        raise InputError(f"{name}: {error.strerror or 'cannot be read'}") from None
     except TraceError as error:
-        raise InputError(f"{file}: {error}") from None
+        raise InputError(f"{name}: {error}") from None
 
 
 def _derive(trace: Trace) -> list[Leg]:

@@ -109,6 +109,8 @@ def _order_key(position: Position) -> tuple[Any, ...]:
 
 
 def _decompress(content: bytes) -> bytes:
+    if len(content) > LARGEST_DOCUMENT:
+        raise TraceError("larger than any trace")
     if content[:2] != b"\x1f\x8b":
         return content
     unpacker = zlib.decompressobj(wbits=31)

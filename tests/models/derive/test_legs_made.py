@@ -110,6 +110,27 @@ def test_flicker_of_the_ground_flag_makes_no_event() -> None:
     assert derive(flickering) == []
 
 
+def test_a_flag_that_toggles_during_the_roll_gives_one_departure() -> None:
+    flight = fly("KIAD", "KSFO", step_s=1)
+    toggling = [
+        p._replace(on_ground=False, altitude_ft=250.0) if p.on_ground and (p.ground_speed_kt or 0) > 60 and i % 3 else p
+        for i, p in enumerate(flight)
+    ]
+    legs = derive(park("KIAD", START_S - 600, 600) + toggling + park("KSFO", flight[-1].at_s + 5, 600))
+    assert ends(legs) == [("KIAD", "KSFO")]
+    assert abs(legs[0].departure.at.timestamp() - START_S - 34) < 15  # type: ignore[union-attr]
+
+
+def test_a_rejected_take_off_is_no_departure() -> None:
+    rolling = [p for p in fly("KIAD", "KSFO", step_s=2) if p.on_ground and p.at_s < START_S + 100]
+    braking = [
+        rolling[-1]._replace(at_s=rolling[-1].at_s + i, ground_speed_kt=max(0.0, 140.0 - 4 * i)) for i in range(1, 60)
+    ]
+    rejected = park("KIAD", START_S - 600, 600) + rolling + braking
+    assert derive(rejected) == []
+    assert derive([p._replace(on_ground=None, altitude_ft=300.0) for p in rejected]) == []
+
+
 def test_a_stuck_ground_speed_is_not_a_flight() -> None:
     parked = [p._replace(on_ground=None, altitude_ft=0.0, ground_speed_kt=135.0) for p in park("KIAD", START_S, 3600)]
     assert derive(parked) == []
