@@ -5,7 +5,7 @@ import io
 import logging
 import unicodedata
 import zlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
@@ -19,7 +19,7 @@ from scrapy.http import Response
 from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
-from crawlers.egress import NO_ANSWER, NotAsked, describe_failure
+from crawlers.egress import NotAsked, describe_failure, has_no_answer
 from crawlers.problems import (
     CrawlProblem,
     SourceChanged,
@@ -33,7 +33,7 @@ from crawlers.problems import (
 )
 from crawlers.settings import MEBIBYTE
 from models import clock
-from models.items import Issue, Item, Verdict
+from models.items import Issue, Verdict
 from models.vocab.source import Source
 
 LARGEST_BODY = 32 * MEBIBYTE
@@ -208,7 +208,7 @@ class SourceSpider(scrapy.Spider):
             return SourceChanged(text)
         if isinstance(error, DownloadCancelledError):
             return SourceChanged(TOO_LARGE)
-        if isinstance(error, NO_ANSWER):
+        if has_no_answer(error):
             return SourceUnreachable(describe_failure(error))
         return CrawlProblem(describe_failure(error))
 
@@ -240,12 +240,3 @@ class SourceSpider(scrapy.Spider):
 def refuse(message: str) -> NoReturn:
     """Stop reading this record: the source changed."""
     raise SourceChanged(message)
-
-
-def count_by_kind(items: Iterable[Item]) -> dict[str, int]:
-    """How many items of each kind there are."""
-    counts: dict[str, int] = {}
-    for item in items:
-        kind = str(getattr(item, "kind", "item"))
-        counts[kind] = counts.get(kind, 0) + 1
-    return counts

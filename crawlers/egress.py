@@ -26,15 +26,15 @@ from crawlers.problems import CrawlProblem, SourceRefused, SourceUnreachable, ju
 Endpoint = tuple[str, int]
 
 
-NO_ANSWER = (
-    CannotResolveHostError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-    ConnectError,
-    ConnectionClosed,
-)
+NO_ANSWER = {
+    CannotResolveHostError: "its name has no address",
+    DownloadConnectionRefusedError: "connection refused",
+    DownloadTimeoutError: "no answer in time",
+    ResponseDataLossError: "the answer was cut off on the way",
+    DownloadFailedError: "the connection broke",
+    ConnectError: "no connection",
+    ConnectionClosed: "the connection was closed",
+}
 """No whole answer came. Scrapy wraps only some of Twisted's errors: a connection we refuse is a ConnectError."""
 
 
@@ -119,11 +119,11 @@ class EgressMiddleware:
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> None:
-        if not isinstance(exception, NO_ANSWER):
+        if not has_no_answer(exception):
             return
         if asks_for_robots(request):
             # who cannot be asked what is allowed must not be asked anything (RFC 9309, 2.3.1.4)
-            self.stopped = SourceUnreachable(f"robots.txt could not be read: {describe_failure(exception)}")
+            self.stopped = SourceUnreachable(f"robots.txt: {describe_failure(exception)}")
         elif getattr(self.crawler.spider, "stops_without_answer", True):
             self.stopped = SourceUnreachable("not asked after a question without an answer")
 
@@ -133,6 +133,13 @@ def asks_for_robots(request: Request) -> bool:
     return bool(request.meta.get("dont_obey_robotstxt"))
 
 
+def has_no_answer(error: BaseException | None) -> bool:
+    """Whether a download failed on the way, and not by our fault."""
+    return isinstance(error, tuple(NO_ANSWER))
+
+
 def describe_failure(error: BaseException | None) -> str:
-    """A failed download in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """A failed download in words, with the library's own in brackets."""
+    own = f"{type(error).__name__}: {error}".splitlines()[0]
+    words = next((words for kind, words in NO_ANSWER.items() if isinstance(error, kind)), None)
+    return f"{words} ({own})" if words else own

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from crawlers import capture
 from crawlers.base import Findings
+from crawlers.egress import has_no_answer
 from crawlers.problems import SEVERITY, CrawlProblem, SourceDegraded, SourceUnreachable
 from models import clock
 from models.items import CAPTURES_FILE, ITEMS_FILE, RUN_FILE, Fetch, Issue, Item, Run, Verdict
@@ -38,15 +39,13 @@ class ErrorLog(logging.Handler):
         self.findings = findings
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == EXPLAINED_ELSEWHERE:
-            return
         message = record.getMessage().splitlines()[0]
-        if record.name == "scrapy.downloadermiddlewares.robotstxt":
-            self.findings.warn(message)
-        elif record.name == "twisted" and "verifying certificate" in message:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name == EXPLAINED_ELSEWHERE or has_no_answer(error):
+            return
+        if record.name == "twisted" and "verifying certificate" in message:
             self.findings.blame(SourceUnreachable("the certificate is not trusted"))
         else:
-            error = record.exc_info[1] if record.exc_info else None
             self.findings.blame(CrawlProblem(f"{record.name}: {message}{f': {error!r}' if error else ''}"))
 
 

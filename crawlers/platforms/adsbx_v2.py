@@ -66,6 +66,14 @@ def read_whole_number(row: dict[str, Any], name: str) -> int | None:
     return None if value is None else round(value)
 
 
+def read_text(row: dict[str, Any], name: str, longest: int) -> str | None:
+    """Pop a text, cleaned; absent and blank are both None."""
+    value = row.pop(name, None)
+    if value is not None and not isinstance(value, str):
+        refuse(f"{name} is not text")
+    return clean_text(value, longest)
+
+
 def list_aircraft(document: object) -> list[dict[str, Any]]:
     """The aircraft of an answer, whether it calls them ``ac`` or ``aircraft`` or is one bare aircraft."""
     if not isinstance(document, dict):
@@ -112,11 +120,11 @@ def read_position(row: dict[str, Any], now: datetime, capture: str, locator: str
         "track_deg": read_number(row, "track"),
         "vertical_rate_fpm": geometric_rate if barometric_rate is None else barometric_rate,
         "qnh_hpa": read_number(row, "nav_qnh"),
-        "callsign": clean_text(row.pop("flight", None), 8),
-        "squawk": clean_text(row.pop("squawk", None), 4),
-        "registration": clean_text(row.pop("r", None), 12),
-        "aircraft_type": clean_text(row.pop("t", None), 4),
-        "position_kind": clean_text(row.pop("type", None), 20),
+        "callsign": read_text(row, "flight", 8),
+        "squawk": read_text(row, "squawk", 4),
+        "registration": read_text(row, "r", 12),
+        "aircraft_type": read_text(row, "t", 4),
+        "position_kind": read_text(row, "type", 20),
         "basis": row.pop("tarmac_basis", Basis.OBSERVED),
     }
     if latitude is None or longitude is None:
