@@ -14,7 +14,6 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from sqlalchemy.engine import Engine
 from starlette.exceptions import HTTPException as RoutingException
 
 from alerts.inbox import read_inbox
@@ -27,7 +26,7 @@ from models.queries.events import find_capture, find_event, find_events_of_deliv
 from models.queries.flights import list_legs
 from models.queries.watch import find_present, list_source_states
 from models.settings import Settings
-from models.store.session import StoreError, transaction
+from models.store.session import Connection, Engine, StoreError, transaction
 
 HERE = Path(__file__).parent
 ALERTS_SHOWN = 20
@@ -80,7 +79,7 @@ class Page:
         }
         return self._templates.TemplateResponse(request, template, common | values, status_code=status_code)
 
-    def list_alerts(self, connection: Any) -> list[dict[str, Any]]:
+    def list_alerts(self, connection: Connection) -> list[dict[str, Any]]:
         """The newest messages of the local inbox, each with the event it told."""
         messages = list(read_inbox(self.settings.home))[-ALERTS_SHOWN:][::-1]
         events = find_events_of_deliveries(connection, [message.key for message in messages])
