@@ -39,7 +39,9 @@ class PositionItem(Item):
     longitude: float = Field(ge=-180, le=180)
     altitude_ft: int | None = Field(default=None, description="barometric at 1013.25 hPa unless altitude_is_geometric")
     altitude_is_geometric: bool = False
-    altitude_geometric_ft: int | None = Field(default=None, description="above the WGS84 ellipsoid, where given beside the barometric")
+    altitude_geometric_ft: int | None = Field(
+        default=None, description="above the WGS84 ellipsoid, where given beside the barometric"
+    )
     on_ground: bool | None = None
     ground_speed_kt: float | None = None
     track_deg: float | None = None
@@ -115,9 +117,17 @@ class Run(BaseModel):
     verdict: Verdict
     reason: str = Field(description="one line a person can read; empty when ok")
     item_counts: dict[str, int]
-    canary_count: int | None = Field(default=None, description="aircraft in the canary answer; None when the source has no canary")
-    asked: tuple[str, ...] = Field(default=(), description="icao24 asked for, so that silence about one of them is known to be silence")
-    retry_after_s: float | None = Field(default=None, description="as the source asked for; the next crawl waits at least so long")
-    recorded_at: datetime | None = Field(default=None, description="the source's own clock at the answer; differs from now in a replay")
+    canary_count: int | None = Field(
+        default=None, description="aircraft in the canary answer; None when the source has no canary"
+    )
+    asked: tuple[str, ...] = Field(
+        default=(), description="icao24 asked for, so that silence about one of them is known to be silence"
+    )
+    retry_after_s: float | None = Field(
+        default=None, description="as the source asked for; the next crawl waits at least so long"
+    )
+    recorded_at: datetime | None = Field(
+        default=None, description="the source's own clock at the answer; differs from now in a replay"
+    )
     fetches: tuple[Fetch, ...] = ()
     issues: tuple[Issue, ...] = ()

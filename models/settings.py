@@ -14,9 +14,13 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path(".tarmac"), description="folder for the database, captures, keys and logs (0700)")
     database_url: str | None = Field(
-        default=None, validation_alias="DATABASE_URL", description="PostgreSQL to use; without it one is run in the home folder"
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL to use; without it one is run in the home folder",
     )
-    archive_url: str | None = Field(default=None, description="where captures are kept, any fsspec address; a folder in home by default")
+    archive_url: str | None = Field(
+        default=None, description="where captures are kept, any fsspec address; a folder in home by default"
+    )
     key_file: Path | None = Field(default=None, description="instance key (0600); home/instance.key by default")
     contact: str = Field(default="", description="how a publisher can reach the operator; sent in the User-Agent")
     page_host: str = Field(default="127.0.0.1", description="address the page listens on")
@@ -28,7 +32,9 @@ class Settings(BaseSettings):
     poll_s: float = Field(default=60, description="seconds between two looks at the watchlist")
     watchlist: Path | None = Field(default=None, description="watchlist file instead of the one that comes with Tarmac")
     notice: str = Field(default="", description="sentence shown on top of every page; the replay says what it replays")
-    allow_private: str = Field(default="", description="host:port pairs in private networks that channels may reach, comma separated")
+    allow_private: str = Field(
+        default="", description="host:port pairs in private networks that channels may reach, comma separated"
+    )
 
     @cached_property
     def archive_location(self) -> str:
