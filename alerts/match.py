@@ -19,6 +19,7 @@ from models.store.match import (
     list_told,
     mark_matched,
     record_match,
+    wake_senders,
 )
 from models.store.session import Connection, Engine, transaction
 from models.store.subscription import SubscriptionLine, list_subscriptions
@@ -59,8 +60,10 @@ def match_events(engine: Engine, now: datetime) -> int:
         with transaction(engine) as connection:
             events = claim_unmatched_events(connection, BATCH_SIZE)
             subscriptions = list_subscriptions(connection) if events else []
-            for event in events:
-                made_count += _record_hits(connection, event, subscriptions, now)
+            batch_count = sum(_record_hits(connection, event, subscriptions, now) for event in events)
+            if batch_count:
+                wake_senders(connection)
+        made_count += batch_count
         if len(events) < BATCH_SIZE:
             return made_count
 

@@ -45,6 +45,7 @@ class Flight:
     reach: list[dict[str, str]]
     corrections: list[dict[str, str]]
     is_interpolated: bool
+    signal_was_lost: bool
     sources: str
     last_looked: str | None
 
@@ -86,6 +87,7 @@ def describe_flight(payload: FlightPayload, certainty: Certainty, words: dict[st
             for correction in payload.corrections
         ],
         is_interpolated=payload.basis is Basis.INTERPOLATED,
+        signal_was_lost=payload.signal_was_lost,
         sources=", ".join(clean_text(source, 60) for source in payload.sources[:8]),
         last_looked=describe_time(payload.last_looked_at, None, words) if payload.last_looked_at else None,
     )

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from models.store.listen import EVENT_CHANNEL
 from models.tables.delivery import Delivery, Match, Subscription
 from models.tables.event import Event
 
@@ -71,6 +72,11 @@ def claim_unmatched_events(connection: Connection, limit: int) -> list[EventRow]
 def mark_matched(connection: Connection, event_id: UUID, now: datetime) -> None:
     """Say that all who asked for this event have a delivery."""
     connection.execute(update(Event).where(Event.id == event_id).values(matched_at=now))
+
+
+def wake_senders(connection: Connection) -> None:
+    """Have whoever sends look for new messages once the transaction commits; whoever matched need not be a sender."""
+    connection.execute(text("select pg_notify(:channel, 'delivery')"), {"channel": EVENT_CHANNEL})
 
 
 def list_told(connection: Connection, event: EventRow, leg_id: str | None) -> list[Told]:

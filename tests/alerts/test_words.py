@@ -56,6 +56,16 @@ MESSAGES: dict[str, tuple[EventKind, AnyPayload, Certainty]] = {
         Certainty.POSSIBLE,
     ),
     "landed": (EventKind.FLIGHT_LANDED, make_flight(arrival=ARRIVAL), Certainty.LIKELY),
+    "landed_after_silence": (
+        EventKind.FLIGHT_LANDED,
+        make_flight(arrival=ARRIVAL, signal_was_lost=True),
+        Certainty.LIKELY,
+    ),
+    "withdrawn": (
+        EventKind.FLIGHT_CORRECTED,
+        make_flight(departure=None, corrections=(Correction(what="departure", told="KIWA at 21:05Z", now=None),)),
+        Certainty.LIKELY,
+    ),
     "landed_unknown": (EventKind.FLIGHT_LANDED, make_flight(arrival=NOWHERE), Certainty.POSSIBLE),
     "signal_lost": (
         EventKind.FLIGHT_SIGNAL_LOST,
