@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from models.store.bundle import make_article_key
 from models.tables.crawl import Capture, Fetch, Observation
 from models.tables.delivery import Delivery
 from models.tables.event import Event
@@ -179,7 +180,7 @@ def _article_evidence(connection: Connection, payload: ArticlePayload, limit: in
             _first_fetch(Fetch.fetched_at).label("fetched_at"),
         )
         .join(Capture, Capture.id == Observation.capture_id)
-        .where(Observation.source_key == payload.url)
+        .where(Observation.source_key == make_article_key(payload.url))
         .order_by(Observation.first_seen_at)
         .limit(limit)
     )

@@ -191,7 +191,7 @@ def _store_article(
 ) -> bool:
     """Store what a source says in an article, and raise its event the first time the address is seen. True when new."""
     body = article.model_dump(mode="json", exclude={"kind", "capture", "locator"})
-    key = _shorten(article.url)
+    key = make_article_key(article.url)
     offered = insert(Observation).values(
         source=run.source,
         source_key=key,
@@ -222,8 +222,8 @@ def _store_article(
     return is_new
 
 
-def _shorten(url: str) -> str:
-    """An address as a key: itself, or its beginning and its hash."""
+def make_article_key(url: str) -> str:
+    """The key an article is stored under: its address, or the beginning and the hash of one that is too long."""
     if len(url) <= LONGEST_KEY:
         return url
     return f"{url[:LONGEST_KEY]}…{hashlib.sha256(url.encode()).hexdigest()}"

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -26,7 +27,8 @@ def kill(server: PostgresServer) -> None:
     """End the server and its workers as a power cut would."""
     postmaster = psutil.Process(server.pid)
     for process in (postmaster, *postmaster.children()):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_values_never_reach_a_traceback(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
