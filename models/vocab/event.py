@@ -10,7 +10,7 @@ from models.vocab.certainty import Basis, Certainty, Evidence
 
 
 class EventKind(StrEnum):
-    """What can happen to flights (FlightPayload), in the news (ArticlePayload), to sources and channels (HealthPayload)."""
+    """What can happen to flights (FlightPayload), in the news (ArticlePayload), or to a source (HealthPayload)."""
 
     FLIGHT_SCHEDULED = "flight.scheduled"
     FLIGHT_DEPARTED = "flight.departed"
