@@ -29,10 +29,8 @@ from crawlers.problems import (
     judge_status,
     looks_like_challenge,
     looks_like_html,
-    read_retry_after,
 )
 from crawlers.settings import MEBIBYTE
-from models import clock
 from models.items import Issue, Verdict
 from models.vocab.source import Source
 
@@ -187,11 +185,6 @@ class SourceSpider(scrapy.Spider):
         if isinstance(error, HttpError):
             response = error.response
             kind = judge_status(response.status, response.body)
-            if kind is not CrawlProblem:
-                header = response.headers.get("Retry-After")
-                wait_s = read_retry_after(header.decode("latin-1") if header else None, clock.now())
-                if wait_s is not None:
-                    self.findings.retry_after_s = max(wait_s, self.findings.retry_after_s or 0.0)
             if 300 <= response.status < 400:
                 return kind(f"redirect not followed (HTTP {response.status})")
             return kind(f"HTTP {response.status}")

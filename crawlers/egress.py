@@ -21,7 +21,8 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 from twisted.internet.error import ConnectError, ConnectionClosed
 
-from crawlers.problems import CrawlProblem, SourceRefused, SourceUnreachable, judge_status
+from crawlers.problems import CrawlProblem, SourceRefused, SourceUnreachable, judge_status, read_retry_after
+from models import clock
 
 Endpoint = tuple[str, int]
 
@@ -112,10 +113,19 @@ class EgressMiddleware:
 
     def process_response(self, request: Request, response: Response) -> Response:
         # here and not in the errback, which runs when the next question is on its way already
-        if not asks_for_robots(request) and response.status >= 400:
-            kind = judge_status(response.status, response.body)
+        if response.status < 400:
+            return response
+        kind = judge_status(response.status, response.body)
+        if not asks_for_robots(request):
             if kind is SourceRefused:
                 self.stopped = SourceRefused(f"not asked after HTTP {response.status}")
+        elif kind is SourceUnreachable or response.status == 429:
+            self.stopped = kind(f"robots.txt: HTTP {response.status}")
+        header = response.headers.get("Retry-After")
+        wait_s = read_retry_after(header.decode("latin-1") if header else None, clock.now())
+        if wait_s is not None:
+            findings = self.crawler.spider.findings  # type: ignore[union-attr]
+            findings.retry_after_s = max(wait_s, findings.retry_after_s or 0.0)
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> None:

@@ -182,6 +182,18 @@ def test_robots_are_obeyed(crawl: Crawl, upstream: UglyUpstream) -> None:
     assert upstream.asked == ["/robots.txt"]
 
 
+@pytest.mark.parametrize(("status", "verdict"), [(503, Verdict.UNREACHABLE), (429, Verdict.REFUSED)])
+def test_rules_that_cannot_be_read_stop_the_crawl(
+    crawl: Crawl, upstream: UglyUpstream, status: int, verdict: Verdict
+) -> None:
+    upstream.answer_v2(reply(answer(aircraft())))
+    upstream.answers["/robots.txt"] = reply("", status, Retry_After="30")
+    crawled = crawl()
+    assert (crawled.run.verdict, crawled.run.reason) == (verdict, f"robots.txt: HTTP {status}")
+    assert crawled.run.retry_after_s == 30
+    assert upstream.asked == ["/robots.txt"]
+
+
 def test_closed_port_is_unreachable(crawl: Crawl) -> None:
     with serve() as gone:
         address = gone.address
