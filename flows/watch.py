@@ -14,6 +14,7 @@ from models.queries.watch import (
     list_known_articles,
     list_source_states,
     list_unconfirmed_days,
+    list_unwatched_days,
 )
 from models.store.session import transaction
 from models.vocab.watchlist import load_watchlist
@@ -25,6 +26,9 @@ NEWS_SOURCES = ("moscow_times", "meduza")
 RESTS_AFTER_FAILURES = 3
 LONGEST_REST = timedelta(minutes=10)
 TRACE_REACH = timedelta(days=3)
+# Longer than this without a good look, and an aircraft may have come or gone unseen.
+LONGEST_GAP = timedelta(minutes=5)
+GAP_REACH = timedelta(hours=36)
 NEWS_REACH = timedelta(days=30)
 
 log = logging.getLogger("tarmac.watch")
@@ -72,14 +76,23 @@ def order_sources(slugs: Sequence[str], states: dict[str, SourceState], now: dat
 
 
 def confirm_legs(installation: Installation) -> Run | None:
-    """Fetch the day files of aircraft whose legs are provisional, and derive again from the complete record."""
+    """Fetch the day files of aircraft whose legs are provisional, and derive again from the complete record.
+
+    When nobody looked for a while, those of every watched aircraft: one may have come and gone meanwhile.
+    """
     with transaction(installation.engine) as connection:
         present = find_present(connection)
-        wanted = list_unconfirmed_days(connection, present, TRACE_REACH) if present else {}
-    if not present or not wanted:
+        if present is None:
+            return None
+        wanted = list_unconfirmed_days(connection, present, TRACE_REACH)
+        unwatched = list_unwatched_days(connection, FLIGHT_SOURCES, present, GAP_REACH, LONGEST_GAP)
+    if unwatched:
+        for icao24 in load_watchlist(installation.settings.watchlist).polled:
+            wanted[icao24] = sorted({*wanted.get(icao24, []), *unwatched})
+    if not wanted:
         return None
     days = sorted({day for wished in wanted.values() for day in wished})
-    arguments = {"icao24": ",".join(wanted), "days": f"{days[0]}..{days[-1]}"}
+    arguments = {"icao24": ",".join(sorted(wanted)), "days": f"{days[0]}..{days[-1]}"}
     run = crawl_source(installation, TRACE_SOURCE, arguments, timeout_s=1800)
     derive(installation, present)
     return run

@@ -17,7 +17,7 @@ import psutil
 from flows.local.postgres import die_with_parent
 from flows.local.services import Service
 
-FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.2, 15.0
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.2, 5.0
 # A process that ran this long has recovered from whatever ended it before.
 STEADY_S = 30.0
 STOP_GRACE_S = 20.0

@@ -1,7 +1,9 @@
 """What the flows ask before they act: which source to ask next, which legs still wait for their trace."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy import Connection, func, select
 
@@ -58,6 +60,28 @@ def list_unconfirmed_days(connection: Connection, present: datetime, reach: time
             days.add(day)
             day += timedelta(days=1)
     return {icao24: sorted(days) for icao24, days in sorted(wanted.items())}
+
+
+def list_unwatched_days(
+    connection: Connection, sources: Sequence[str], present: datetime, reach: timedelta, longest: timedelta
+) -> list[date]:
+    """Days with a time, in the ``reach`` before ``present``, in which no source answered well for ``longest``.
+
+    Only times between two good looks count: what was before the first one was never promised to be watched.
+    """
+    looked_at = func.coalesce(Crawl.recorded_at, Crawl.finished_at).label("looked_at")
+    looks = list(
+        connection.execute(
+            select(looked_at)
+            .where(Crawl.source.in_(sources), Crawl.verdict == "ok", looked_at > present - reach)
+            .order_by(looked_at)
+        ).scalars()
+    )
+    days = set()
+    for earlier, later in pairwise(looks):
+        if later - earlier > longest:
+            days |= {earlier.date() + timedelta(days=n) for n in range((later.date() - earlier.date()).days + 1)}
+    return sorted(days)
 
 
 def list_known_articles(connection: Connection, source: str, since: datetime) -> list[str]:

@@ -24,6 +24,7 @@ from models.queries.watch import SourceState, list_source_states
 from models.settings import Settings
 from models.store.locks import hold_source
 from models.store.session import transaction
+from models.vocab.watchlist import load_watchlist
 
 WATCHLIST = Path(__file__).parents[2] / "flows" / "replay" / "watchlist.yml"
 NOW = datetime(2026, 1, 10, 13, tzinfo=UTC)
@@ -208,3 +209,16 @@ def test_upkeep_makes_room_for_the_coming_month_and_may_run_at_any_time(installa
     with transaction(installation.engine) as connection:
         for month in ("position_2030_05", "position_2030_06"):
             assert connection.execute(text("select to_regclass(:name)"), {"name": month}).scalar() == month
+
+
+def test_what_happened_while_nobody_looked_is_found_in_the_day_files(
+    installation: Installation, replay: ReplayServer
+) -> None:
+    watch_flights(installation, clock.now())
+    replay.clock.advance(3600)  # type: ignore[attr-defined]
+    watch_flights(installation, clock.now())
+    seen = count(installation, "leg")
+    run = confirm_legs(installation)
+    assert run is not None
+    assert set(run.asked) >= set(load_watchlist(WATCHLIST).polled)
+    assert count(installation, "leg") > seen
