@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import airportsdata
 import yaml
@@ -45,6 +45,7 @@ HELIPORT_NAME = re.compile(r"helipad|heliport|helistop", re.IGNORECASE)
 SEAPLANE_NAME = re.compile(r"sea ?plane|\bspb\b|water aerodrome", re.IGNORECASE)
 
 Row = dict[str, str]
+Entry = TypeVar("Entry")
 
 
 def read_table(path: Path) -> list[Row]:
@@ -85,6 +86,12 @@ def drop_reused_code(airport: dict[str, Any], row: Row | None) -> Row | None:
     return row if apart_nm <= 3 else None
 
 
+def join_codes(table: dict[str, Entry], id_of: dict[str, str]) -> dict[str, Entry]:
+    """The table under our own ids; an entry under an old or new code counts where there is none under ours."""
+    renamed = {id_of[code]: entry for code, entry in table.items() if code in id_of}
+    return renamed | {code: entry for code, entry in table.items() if code not in id_of}
+
+
 def name_kind(row: Row | None, name: str) -> str:
     """The kind OurAirports gives, else what the name says; airportsdata itself gives none."""
     if row is not None:
@@ -106,12 +113,14 @@ def build_rows(airports_path: Path, runways_path: Path) -> list[tuple[str | int 
     """All airports, sorted by id."""
     renamed: dict[str, list[str]] = yaml.safe_load((HERE / "airport_aliases.yml").read_text(encoding="utf-8"))
     id_of = {code: own for own, codes in renamed.items() for code in codes if len(code) == 4}
-    listed = {id_of.get(code, code): airport for code, airport in airportsdata.load("ICAO").items()}
-    described = {row["icao"]: row for row in read_table(airports_path) if row["country"] not in NO_PLACE}
+    listed = join_codes(airportsdata.load("ICAO"), id_of)
+    described = join_codes(
+        {row["icao"]: row for row in read_table(airports_path) if row["country"] not in NO_PLACE}, id_of
+    )
     lids = {airport["lid"]: code for code, airport in listed.items() if airport["lid"]}
     runways: defaultdict[str, list[Row]] = defaultdict(list)
     for runway in read_table(runways_path):
-        ident = runway["airport_ident"]
+        ident = id_of.get(runway["airport_ident"], runway["airport_ident"])
         # OurAirports writes some fields that have only an FAA identifier with a K in front.
         known = ident in listed or ident in described
         runways[ident if known else lids.get(ident.removeprefix("K"), ident)].append(runway)

@@ -22,6 +22,9 @@ from models.vocab.geodesy import angle_between_deg, bearing_deg, distance_nm, di
         (" AEX ", "KAEX"),
         ("88NV", "88NV"),
         ("BRU", "EBBR"),
+        ("HSSJ", "HJJJ"),
+        ("FVHA", "FVRG"),
+        ("XPL", "MHPR"),
     ],
 )
 def test_any_code_finds_the_field(code: str, own_id: str) -> None:
@@ -51,6 +54,26 @@ def test_elevation_is_that_of_the_runways(code: str, elevation_ft: float) -> Non
     assert airport is not None
     assert airport.elevation_ft == pytest.approx(elevation_ft, abs=60)
     assert ground_elevation_ft(airport.latitude, airport.longitude) == airport.elevation_ft
+
+
+@pytest.mark.parametrize(
+    "code", ["MHLM", "MHPR", "MGGT", "MSLP", "MUHA", "HJJJ", "HDAM", "FDSK", "GOBD", "UZTT", "DGAA"]
+)
+def test_fields_where_removals_land_can_take_a_jet(code: str) -> None:
+    airport = find_airport(code)
+    assert airport is not None
+    assert (airport.longest_runway_ft or 0) >= 7000
+    assert airport.elevation_ft is not None
+    assert airport.time_zone
+
+
+def test_no_field_is_listed_under_an_alias_too() -> None:
+    for code in ("KDJT", "HSSJ", "FVHA", "FVBU", "FLLI", "UTTT", "SPIM"):
+        airport = find_airport(code)
+        assert airport is not None
+        assert airport.id != code
+        twins = airports_near(airport.latitude, airport.longitude, 0.5)
+        assert code not in {near.airport.id for near in twins}
 
 
 def test_brussels_lies_in_brussels() -> None:
