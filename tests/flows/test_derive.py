@@ -20,7 +20,7 @@ Told = tuple[str, str | None, str | None]
 
 
 class Watch:
-    """A watch over one aircraft: polls every minute see what was heard, then legs are derived."""
+    """A watch over one aircraft: polls every other minute see what was heard, then legs are derived."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
@@ -38,9 +38,9 @@ class Watch:
         *,
         is_heard: Callable[[datetime], bool] = lambda at: True,
         is_up: Callable[[datetime], bool] = lambda at: True,
-        step: int = 1,
+        step: int = 2,
     ) -> None:
-        """Look every ``step`` minutes: a poll sees the last position of the minute before it."""
+        """Look every ``step`` minutes: a poll sees the last position of the minute before."""
         by_minute = {}
         for item in items:
             by_minute[item.observed_at.replace(second=0)] = item
@@ -153,12 +153,12 @@ def test_legs_come_out_the_same_when_derived_from_nothing_and_events_are_of_the_
 def test_dropping_only_the_legs_alerts_nobody_twice(watch: Watch) -> None:
     flight = list(fly(NOON))
     watch.poll(flight[20:], NOON, 75)
-    told = watch.told()
     with transaction(watch.engine) as connection:
         connection.execute(text("truncate leg"))
     watch.load(flight[:20], after(90))
     derive_everything(watch.engine, after(90))
-    assert [line for line in watch.told() if line[0] != "flight.corrected"] == told
+    kinds = [kind for kind, *_ in watch.told() if kind != "flight.corrected"]
+    assert sorted(kinds) == ["flight.departed", "flight.landed"]
 
 
 def test_a_late_record_that_moves_the_landing_corrects_it_once(watch: Watch) -> None:
