@@ -34,7 +34,10 @@ from models.store.session import Engine, StoreError, StoreUnavailable, make_engi
 
 HEALTH_FILE = "notifier.json"
 SWEEP_S = 5.0
-SLOT_COUNT = 4
+# Sends at a time. A sender is a fork of a few megabytes made when needed, so there may be many: a dozen channels that
+# hang for the first time at the same moment are needed to hold up one that works, and then for a minute.
+SLOT_COUNT = 12
+DATABASE_CONNECTIONS = 6
 STOP_GRACE_S = 10.0
 RECONNECT_S = (0.1, 2.0)
 
@@ -230,7 +233,7 @@ def main() -> int:
     except KeyFileError as error:
         sys.stderr.write(f"tarmac: {error}\n")
         return 2
-    engine = make_engine(settings.database_url, application="tarmac notifier", pool_size=SLOT_COUNT + 2)
+    engine = make_engine(settings.database_url, application="tarmac notifier", pool_size=DATABASE_CONNECTIONS)
     with SenderPool(settings.home, allow_private=settings.allow_private) as pool:
         pool.warm()
         words.warm()

@@ -123,3 +123,20 @@ def test_asked_to_stop_it_finishes_what_it_is_sending(
 def count_unsent(engine: Engine) -> int:
     with transaction(engine) as connection:
         return measure_queue(connection).waiting_count
+
+
+def test_channels_that_hang_hold_up_no_other(
+    engine: Engine, database_url: str, home: Path, key: InstanceKey, sink: Sink
+) -> None:
+    sink.answers["/hang"] = lambda handler: time.sleep(30)
+    ensure_inbox(engine, key, home, clock.now())
+    for number in range(6):
+        channel = make_channel(engine, key, sink.url("/hang"), f"hangs {number}", clock.now())
+        subscribe(engine, channel, now=clock.now())
+    with running_notifier(database_url, home, sink.pair) as process:
+        for count in range(1, 4):
+            began = time.monotonic()
+            make_event(engine, now=clock.now())
+            wait_until(lambda count=count: len(list(read_inbox(home))) == count)
+            assert time.monotonic() - began < 3
+        process.kill()

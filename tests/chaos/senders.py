@@ -95,6 +95,14 @@ def fork_sender(farm: Farm) -> int:
         os._exit(status)
 
 
+def wait_for_growth(path: Path) -> None:
+    """Wait until another send has begun, so that kills hit senders at work however slow the machine is."""
+    size = path.stat().st_size if path.exists() else 0
+    stop_at = time.monotonic() + 2
+    while time.monotonic() < stop_at and not (path.exists() and path.stat().st_size > size):
+        time.sleep(0.005)
+
+
 def main() -> None:
     farm = Farm(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), float(sys.argv[6]))
     install_hooks()
@@ -109,8 +117,10 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     note(farm.folder, "started", senders=senders)
+    attempts = Path(farm.folder) / "attempted.jsonl"
     for _ in range(farm.kill_count):
-        time.sleep(random.uniform(0.02, 0.15))
+        wait_for_growth(attempts)
+        time.sleep(random.uniform(0, 0.08))
         victim = random.randrange(len(senders))
         os.kill(senders[victim], signal.SIGKILL)
         os.waitpid(senders[victim], 0)

@@ -153,9 +153,9 @@ def test_no_alert_is_lost_and_each_kill_repeats_at_most_one(
 ) -> None:
     verdict = run_kills(engine, database_url, home, key, sink, "as it is", KILL_COUNT)
     print(verdict)
-    assert verdict.produced_count >= KILL_COUNT
+    assert verdict.produced_count >= KILL_COUNT / 2
     assert verdict.lost_count == 0
-    assert verdict.killed_in_flight_count >= KILL_COUNT / 10, "the kills must hit sends to mean anything"
+    assert verdict.killed_in_flight_count >= KILL_COUNT / 5, "the kills must hit sends to mean anything"
     assert verdict.repeat_count <= verdict.killed_in_flight_count <= KILL_COUNT
     assert verdict.unannounced_count == 0
     assert verdict.double_ack_count == 0
