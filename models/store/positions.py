@@ -1,6 +1,7 @@
 """Store positions by COPY, once each, and say which aircraft have new ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -48,10 +49,8 @@ def store_positions(
         text("select pg_advisory_xact_lock(hashtext('positions'), hashtext(:source))"), {"source": source}
     )
     stored = Stored()
-    remaining = iter(lines)
-    while chunk := list(islice(remaining, CHUNK_ROWS)):
-        rows, spans = _take_first_of_each_second(chunk)
-        stored.offered_count += len(chunk)
+    for count, rows, spans in _prepare_chunks(lines):
+        stored.offered_count += count
         for month_at in sorted({_instant(day * DAY_S).replace(day=1) for day in {at_s // DAY_S for at_s, _ in rows}}):
             ensure_partitions(connection, month_at, month_at)
         overlapping = _find_overlapping(connection, source, spans)
@@ -72,6 +71,23 @@ def store_positions(
             first_at = _instant(spans[icao24].first_s)
             stored.touched[icao24] = min(stored.touched.get(icao24, first_at), first_at)
     return stored
+
+
+def _prepare_chunks(
+    lines: Iterable[PositionLine],
+) -> Iterator[tuple[int, list[tuple[int, PositionLine]], dict[str, "_Span"]]]:
+    """Chunks of rows, their count with doubles, and their spans; one is made while another is stored."""
+    remaining = iter(lines)
+
+    def prepare() -> tuple[int, list[tuple[int, PositionLine]], dict[str, _Span]]:
+        chunk = list(islice(remaining, CHUNK_ROWS))
+        return len(chunk), *_take_first_of_each_second(chunk)
+
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        coming = ahead.submit(prepare)
+        while (prepared := coming.result())[0]:
+            coming = ahead.submit(prepare)
+            yield prepared
 
 
 def _take_first_of_each_second(
