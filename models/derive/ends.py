@@ -49,6 +49,8 @@ def find_low_field(
             continue
         if not performance.is_jet and field.distance_nm > 3:
             continue
+        path_nm = max(0.0, height) / (DESCENT_FT_PER_NM if is_arrival else CLIMB_FT_PER_NM)
+        field = field._replace(misfit=field.misfit + 0.5 * max(0.0, path_nm - field.distance_nm))
         if is_aligned(field.airport, place):
             field = field._replace(misfit=field.misfit - ALIGNED_NM)
             has_aligned = True
@@ -59,7 +61,7 @@ def find_low_field(
     if not fields:
         return None
     fields.sort(key=lambda field: field.misfit)
-    is_over = fields[0].distance_nm < 0.7
+    is_over = fields[0].distance_nm < 0.7 and (_height_over(fields[0].airport, place) or 0) < 600
     return choose_field(fields, clear_nm=0.3 if is_over else 1.0 if has_aligned else 2.0)
 
 

@@ -45,6 +45,10 @@ def has_unseen_stop(track: Sequence[Position], before: int, after: int, performa
             return speed_share < 0.5 and spare_s >= (25 if was_ending and is_beginning else 40) * 60
         was_below = _is_below(track[before], 10000) or _is_below(track[after], 10000)
         return speed_share < 0.65 and gap_s >= 3600 and spare_s >= (40 if was_below else 60) * 60
+    was_ending = _is_below(track[before], 5000) and is_vertical(track, before, is_arrival=True)
+    is_beginning = _is_below(track[after], 5000) and is_vertical(track, after, is_arrival=False)
+    if speed_share < 0.4 and (was_ending or is_beginning):
+        return spare_s >= (35 if was_ending and is_beginning else 60) * 60
     return speed_share < 0.5 and gap_s >= 2 * 3600 and spare_s >= 90 * 60
 
 

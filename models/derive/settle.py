@@ -45,6 +45,13 @@ class Piece(NamedTuple):
     """nothing was heard in the air: first and last are the ground points themselves"""
 
 
+class Unseen(NamedTuple):
+    """A field used without being seen there on the ground, and what says so."""
+
+    airport: Airport
+    evidence: Evidence
+
+
 class Ended(NamedTuple):
     """A flight with its ends."""
 
@@ -113,9 +120,13 @@ def _settle_ground_end(
         if at_s is None:
             at_s = track[air].at_s + sign * (gap_s / 2 if gap_s <= 120 else guess_s)
         return _make_end(at_s, airport, Evidence.GROUND_OBSERVED)
-    low = find_low_field(track, air, performance, is_arrival=is_arrival)
-    if low is not None and (airport is None or low.id == airport.id):
-        return _make_end(track[air].at_s + sign * guess_s, low, Evidence.LOW_OBSERVED)
+    unseen = _find_unseen(track, air, performance, is_arrival=is_arrival)
+    if unseen is not None and (airport is None or unseen.airport.id != airport.id):
+        # Heard coming down at one field and hours later on the ground at another: it stopped in between.
+        if spare_s >= performance.turn_round_s:
+            return _make_end(_date_unseen(track[air], unseen, performance, sign), unseen.airport, unseen.evidence)
+    elif unseen is not None and unseen.evidence is Evidence.LOW_OBSERVED:
+        return _make_end(track[air].at_s + sign * guess_s, unseen.airport, unseen.evidence)
     is_near = away_nm <= NEAR_NM and (height_ft(track[air]) or 0) < 20000
     if airport is not None and (is_near or _is_plausible(airport, track[air], spare_s, is_arrival=is_arrival)):
         return _make_end(track[air].at_s + sign * guess_s, airport, Evidence.INFERRED_GAP)
@@ -178,16 +189,25 @@ def _settle_air_departure(
     return _make_end(first.at_s, None, Evidence.UNKNOWN)
 
 
+def _find_unseen(track: Sequence[Position], index: int, performance: Performance, *, is_arrival: bool) -> Unseen | None:
+    """Where an aircraft last heard low or in descent landed, or one first heard in climb took off."""
+    low = find_low_field(track, index, performance, is_arrival=is_arrival)
+    if low is not None:
+        return Unseen(low, Evidence.LOW_OBSERVED)
+    airport = find_descent_field(track, index, performance, is_arrival=is_arrival)
+    return None if airport is None else Unseen(airport, Evidence.INFERRED_GAP)
+
+
+def _date_unseen(fix: Position, unseen: Unseen, performance: Performance, sign: int) -> float:
+    return fix.at_s + sign * estimate_touch_s(fix, unseen.airport, performance)
+
+
 def _settle_lost(track: Sequence[Position], piece: Piece, performance: Performance) -> LegEnd | None:
     """The landing of an aircraft last heard low or in descent, where a field fits."""
-    last = track[piece.last]
-    low = find_low_field(track, piece.last, performance, is_arrival=True)
-    if low is not None:
-        return _make_end(last.at_s + estimate_touch_s(last, low, performance), low, Evidence.LOW_OBSERVED)
-    airport = find_descent_field(track, piece.last, performance, is_arrival=True)
-    if airport is not None:
-        return _make_end(last.at_s + estimate_touch_s(last, airport, performance), airport, Evidence.INFERRED_GAP)
-    return None
+    unseen = _find_unseen(track, piece.last, performance, is_arrival=True)
+    if unseen is None:
+        return None
+    return _make_end(_date_unseen(track[piece.last], unseen, performance, 1), unseen.airport, unseen.evidence)
 
 
 def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ended, performance: Performance) -> Ended:
