@@ -178,7 +178,8 @@ class AdsbxV2Spider(SourceSpider):
     """Asks for the whole watchlist at once and then, in the same way, for something that must be in the air."""
 
     prefix: ClassVar[str] = "/v2"
-    canary_path: ClassVar[str] = "/type/B738"
+    canary_path: ClassVar[str] = "/point/33.64/-84.43/50"
+    """Around Atlanta, where at every hour someone flies; an answer of some ten kilobytes, not of a megabyte."""
 
     def read_arguments(self, arguments: dict[str, str]) -> None:
         self.watchlist = arguments.pop("watchlist", None)

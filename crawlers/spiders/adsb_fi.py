@@ -10,6 +10,7 @@ class AdsbFiSpider(AdsbxV2Spider):
     """Live positions from adsb.fi."""
 
     prefix = "/api/v2"
+    canary_path = "/lat/33.64/lon/-84.43/dist/50"
     source = Source(
         slug="adsb_fi",
         title="adsb.fi live positions",

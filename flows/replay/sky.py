@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from math import cos, radians, sin
 from typing import Any
 
 from flows.replay.faults import FaultKind, Faults
@@ -36,6 +37,8 @@ DETAILS_LIVE_S = 600.0
 OLDER_BY_S = 90.0
 """how far an ``older`` answer goes back"""
 CANARY_COUNT = 24
+CANARY_PLACE = (33.64, -84.43)
+"""Atlanta, around which the spiders ask whether the sky is empty"""
 UNRECORDED = {"messages": 1000, "rssi": -20.0}
 """every answer carries these two and no trace keeps them"""
 
@@ -66,7 +69,8 @@ class Sky:
     def find_near(self, latitude: float, longitude: float, radius_nm: float, instant: datetime) -> list[Document]:
         """Aircraft objects within a circle, with distance and direction from its centre."""
         near = []
-        for found in self._describe_all(instant):
+        invented = [self._invent(index, "B738", instant) for index in range(CANARY_COUNT)]
+        for found in [*self._describe_all(instant), *invented]:
             away = distance_nm(latitude, longitude, found["lat"], found["lon"])
             if away <= radius_nm:
                 course = bearing_deg(latitude, longitude, found["lat"], found["lon"])
@@ -104,7 +108,7 @@ class Sky:
 
     def _invent(self, index: int, wanted: str, instant: datetime) -> Document:
         """An aircraft that only answers the canary question; non-ICAO addresses cannot be mistaken for real ones."""
-        turn = (instant.timestamp() / 3600 + index * 15) % 360
+        turn = radians((instant.timestamp() / 60 + index * 360 / CANARY_COUNT) % 360)
         return {
             "hex": f"~{index:06x}",
             "type": "unknown",
@@ -112,8 +116,8 @@ class Sky:
             "alt_baro": 36_000,
             "gs": 440.0,
             "track": 90.0,
-            "lat": 39.0,
-            "lon": round(turn - 180, 4),
+            "lat": round(CANARY_PLACE[0] + 0.3 * cos(turn), 4),
+            "lon": round(CANARY_PLACE[1] + 0.3 * sin(turn), 4),
             "seen_pos": 0.5,
             "mlat": [],
             "tisb": [],

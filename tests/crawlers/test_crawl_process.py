@@ -83,7 +83,7 @@ def test_our_own_fault_is_never_ok(upstream: UglyUpstream, tmp_path: Path, metho
 def test_terminated_crawl_reports_at_once_and_keeps_what_it_had(upstream: UglyUpstream, tmp_path: Path) -> None:
     upstream.answer_v2(reply(answer(aircraft())), hang)
     with start_crawl(upstream, tmp_path) as process:
-        wait_until_asked(upstream, "/type/")
+        wait_until_asked(upstream, "/point/")
         process.terminate()
         assert process.wait(5) == 1
     run = read_run(tmp_path, "adsb_lol")

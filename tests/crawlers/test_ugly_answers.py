@@ -133,7 +133,7 @@ def test_answer_that_does_not_arrive_is_named_and_brings_nothing(
     assert says in crawled.run.reason
     assert crawled.lines == []
     if verdict is Verdict.UNREACHABLE and says != "502":
-        assert not any("/type/" in path for path in upstream.asked), "a source without an answer is asked no more"
+        assert not any("/point/" in path for path in upstream.asked), "a source without an answer is asked no more"
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -144,7 +144,7 @@ def test_retry_after_is_handed_on_and_nothing_more_is_asked(crawl: Crawl, upstre
     crawled = crawl()
     assert crawled.run.verdict is Verdict.REFUSED
     assert crawled.run.retry_after_s == pytest.approx(120, abs=30)
-    assert [path for path in upstream.asked if "/type/" in path] == []
+    assert [path for path in upstream.asked if "/point/" in path] == []
 
 
 def test_strange_aircraft_do_not_spoil_the_others(crawl: Crawl, upstream: UglyUpstream) -> None:

@@ -118,7 +118,10 @@ class UglyUpstream:
         """Answer the two questions of a v2 source."""
         prefix = "/api/v2" if slug == "adsb_fi" else "/v2"
         self.answers[f"/{slug}{prefix}/hex/"] = watchlist
-        self.answers[f"/{slug}{prefix}/type/"] = canary or reply(answer(aircraft("abcdef"), aircraft("abcdee")))
+        around = "lat" if slug == "adsb_fi" else "point"
+        self.answers[f"/{slug}{prefix}/{around}/"] = canary or reply(answer(aircraft("abcdef"), aircraft("abcdee")))
+            answer(aircraft("abcdef"), aircraft("abcdee"))
+        )
 
     def handle(self, peer: socket.socket) -> None:
         self.connection_count += 1

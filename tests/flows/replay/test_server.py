@@ -100,6 +100,8 @@ def test_each_publisher_is_asked_under_its_own_path(recording, base):
         assert [row["hex"] for row in by_address["ac"]] == ["aaeb6a"]
         assert ask(server.base_url, f"{base}/icao/AAEB6A").json()["total"] == 1
         assert ask(server.base_url, f"{base}/type/B738").json()["total"] > 10
+        assert ask(server.base_url, f"{base}/point/33.64/-84.43/50").json()["total"] > 10
+        assert ask(server.base_url, f"{base}/lat/33.64/lon/-84.43/dist/50").json()["total"] > 10
         near = ask(server.base_url, f"{base}/point/44.88/-93.22/50").json()["ac"]
         assert [row["hex"] for row in near] == ["ac671b"]
         assert near[0]["dst"] < 50
