@@ -120,8 +120,6 @@ class UglyUpstream:
         self.answers[f"/{slug}{prefix}/hex/"] = watchlist
         around = "lat" if slug == "adsb_fi" else "point"
         self.answers[f"/{slug}{prefix}/{around}/"] = canary or reply(answer(aircraft("abcdef"), aircraft("abcdee")))
-            answer(aircraft("abcdef"), aircraft("abcdee"))
-        )
 
     def handle(self, peer: socket.socket) -> None:
         self.connection_count += 1
