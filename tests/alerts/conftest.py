@@ -18,9 +18,14 @@ def sink() -> Iterator[Sink]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed half way: not a request
+                self.close_connection = True
+                return
             path = self.path.partition("?")[0]
-            made.received.append(Received(path, self.headers.get("Idempotency-Key"), dict(self.headers), body))
+            self.request_received = Received(path, self.headers.get("Idempotency-Key"), dict(self.headers), body)
+            made.received.append(self.request_received)
             try:
                 made.answers.get(path, answer_with(200))(self)
             except OSError:

@@ -83,12 +83,7 @@ def record_accepted(sink: Sink, folder: Path, pause_s: float = 0.03) -> None:
     """Have the receiver write down what it took, before it says so."""
 
     def accept(handler: BaseHTTPRequestHandler) -> None:
-        last = sink.received[-1]
-        for received in reversed(sink.received):
-            if received.headers.get("X-Handled") is None:
-                last = received
-                break
-        last.headers["X-Handled"] = "yes"
+        last = handler.request_received  # type: ignore[attr-defined]
         note(str(folder), "accepted", key=last.key, is_announced=NOTICE in last.message["message"])
         time.sleep(pause_s)
         answer_with(200)(handler)
