@@ -23,12 +23,16 @@ class JobFailed(Exception):  # noqa: N818 - a report about a job
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to do again and again. Seconds between two starts: live, and in a replay at its default speed."""
+    """One thing to do again and again. Seconds between two starts: live, and in a replay at its default speed.
+
+    Of the jobs that wait their turn one is done at a time: each crawl is a process of 100 MB.
+    """
 
     name: str
     does: Callable[[Installation], object]
     live_every_s: float
     replay_every_s: float
+    waits_its_turn: bool = False
 
     def every_s(self, installation: Installation) -> float:
         """Seconds between two starts in this installation."""
@@ -39,9 +43,17 @@ class Job:
 
 JOBS = (
     Job("watch", lambda place: watch.watch_flights(place, clock.now()), live_every_s=60, replay_every_s=10),
-    Job("news", lambda place: watch.watch_news(place, clock.now()), live_every_s=900, replay_every_s=120),
+    Job(
+        "news",
+        lambda place: watch.watch_news(place, clock.now()),
+        live_every_s=900,
+        replay_every_s=120,
+        waits_its_turn=True,
+    ),
     # a day file is complete about an hour after its day; asking four times a day confirms most legs the same night
-    Job("confirm", lambda place: watch.confirm_legs(place), live_every_s=21_600, replay_every_s=180),
+    Job(
+        "confirm", lambda place: watch.confirm_legs(place), live_every_s=21_600, replay_every_s=180, waits_its_turn=True
+    ),
     Job("upkeep", lambda place: upkeep.keep_up(place, clock.now()), live_every_s=60, replay_every_s=60),
 )
 

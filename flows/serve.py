@@ -7,6 +7,7 @@ of runs; nothing depends on it: a job it has not started for long is started wit
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -44,6 +45,8 @@ PATIENCE, PATIENCE_ALONE = 3.0, 1.0
 STOP_GRACE_S = 8.0
 NOT_NOW = (httpx.HTTPError, PrefectException, OSError)
 
+ONE_AT_A_TIME = threading.Lock()
+
 log = logging.getLogger("tarmac.flows")
 
 
@@ -74,15 +77,20 @@ class Post:
         self.thread.start()
 
     def _do(self, run: FlowRun | None) -> None:
+        turn = ONE_AT_A_TIME if self.job.waits_its_turn else contextlib.nullcontext()
         try:
-            if run is None:
-                self.flow.fn()
-            else:
-                run_flow(self.flow, flow_run=run, return_type="state")
+            with turn:
+                self._run(run)
         except JobFailed as error:
             log.warning("%s failed: %s", self.job.name, error)
         except NOT_NOW as error:
             log.warning("%s: Prefect cannot be told how it went (%s)", self.job.name, type(error).__name__)
+
+    def _run(self, run: FlowRun | None) -> None:
+        if run is None:
+            self.flow.fn()
+        else:
+            run_flow(self.flow, flow_run=run, return_type="state")
 
 
 async def note_rounds(file: Path, posts: list[Post], stopped: asyncio.Event) -> None:

@@ -45,7 +45,9 @@ SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
-    "shared_buffers": "128MB",
+    "shared_buffers": "64MB",
+    # our statements are short; compiling them costs more memory and time than it saves
+    "jit": "off",
     "max_connections": "60",
     "idle_in_transaction_session_timeout": "60s",
     "client_connection_check_interval": "5s",
