@@ -42,6 +42,7 @@ HEADINGS = {
     "news.article": "News article",
     "source.silent": "A source fell silent",
     "source.recovered": "A source answers again",
+    "channel.failing": "A channel is in trouble",
     "channel.disabled": "A channel was switched off",
 }
 

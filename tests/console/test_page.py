@@ -18,13 +18,14 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, insert
 
 from alerts.inbox import append_message
-from console.app import make_app, read_attributions
+from console.app import HEADINGS, make_app, read_attributions
 from crawlers.sources_page import find_spiders
 from models.archive import Archive
 from models.settings import Settings
 from models.store.partitions import ensure_partitions
 from models.store.session import make_engine
 from models.tables import Capture, Channel, Crawl, Delivery, Event, Fetch, Leg, Position, Source
+from models.vocab.event import EventKind
 
 AT = datetime(2026, 1, 10, 13, 30, tzinfo=UTC)
 BODY = b'{"ac": []}'
@@ -238,6 +239,10 @@ def test_the_page_stays_up_while_the_database_is_away(tmp_path: Path, archive: A
     with serving(make_app(Settings(home=tmp_path), engine, archive)) as address:
         assert httpx.get(address).status_code == 503
         assert "the database does not answer" in httpx.get(f"{address}/health").text
+
+
+def test_every_kind_of_event_has_a_heading() -> None:
+    assert set(HEADINGS) == {kind.value for kind in EventKind}
 
 
 def test_attributions_are_those_the_sources_ask_for() -> None:
