@@ -11,7 +11,7 @@ import yaml
 
 from alerts.words.clean import clean_code, clean_link, clean_text
 from models.vocab.airport import Airport, find_airport
-from models.vocab.certainty import Basis, Certainty
+from models.vocab.certainty import Basis, Certainty, Evidence
 from models.vocab.event import ArticlePayload, FlightPayload, HealthPayload, LastFix, LegEnd
 
 KM_PER_NM = 1.852
@@ -126,12 +126,13 @@ def describe_end(end: LegEnd, basis: Basis, words: dict[str, Any]) -> End:
         place = short = f"{code} ({words['unknown_airport']})"
     else:
         place, short = words["unknown_airport"], words["unknown_place"]
+    is_logged = basis is Basis.INTERPOLATED and end.evidence is Evidence.REPORTED
     return End(
         place=place,
         short_place=short,
         time=describe_time(end.at, airport.time_zone if airport else None, words),
         certainty=words["certainty"][end.certainty].capitalize(),
-        evidence=words["evidence_interpolated"] if basis is Basis.INTERPOLATED else words["evidence"][end.evidence],
+        evidence=words["evidence_logged"] if is_logged else words["evidence"][end.evidence],
     )
 
 

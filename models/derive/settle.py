@@ -119,18 +119,40 @@ def _settle_ground_end(
         at_s = _cross_lift_off_s(track, ground, air, performance, is_arrival=is_arrival)
         if at_s is None:
             at_s = track[air].at_s + sign * (gap_s / 2 if gap_s <= 120 else guess_s)
+        if not _was_received_on_ground(track, ground, air, performance, airport):
+            low = find_low_field(track, air, performance, is_arrival=is_arrival)
+            if track[air].is_interpolated or low is None or low != airport:
+                return _make_end(at_s, airport, Evidence.REPORTED)
+            return _make_end(at_s, airport, Evidence.LOW_OBSERVED)
         return _make_end(at_s, airport, Evidence.GROUND_OBSERVED)
     unseen = _find_unseen(track, air, performance, is_arrival=is_arrival)
     if unseen is not None and (airport is None or unseen.airport.id != airport.id):
         # Heard coming down at one field and hours later on the ground at another: it stopped in between.
         if spare_s >= performance.turn_round_s:
-            return _make_end(_date_unseen(track[air], unseen, performance, sign), unseen.airport, unseen.evidence)
+            evidence = _weigh(unseen.evidence, track[air])
+            return _make_end(_date_unseen(track[air], unseen, performance, sign), unseen.airport, evidence)
     elif unseen is not None and unseen.evidence is Evidence.LOW_OBSERVED:
-        return _make_end(track[air].at_s + sign * guess_s, unseen.airport, unseen.evidence)
+        return _make_end(track[air].at_s + sign * guess_s, unseen.airport, _weigh(unseen.evidence, track[air]))
     is_near = away_nm <= NEAR_NM and (height_ft(track[air]) or 0) < 20000
     if airport is not None and (is_near or _is_plausible(airport, track[air], spare_s, is_arrival=is_arrival)):
         return _make_end(track[air].at_s + sign * guess_s, airport, Evidence.INFERRED_GAP)
     return _make_end(track[air].at_s, None, Evidence.UNKNOWN)
+
+
+def _was_received_on_ground(
+    track: Sequence[Position], ground: int, air: int, performance: Performance, airport: Airport | None
+) -> bool:
+    """Whether a radio was heard on the ground at this end; positions computed from an observer's log say it only."""
+    step = 1 if ground > air else -1
+    index = ground
+    while 0 <= index < len(track) and abs(track[index].at_s - track[air].at_s) <= SEEN_WITHIN_S:
+        point = track[index]
+        if not point.is_interpolated:
+            return index == ground or (point.on_ground is True and find_ground_field(point, performance) == airport)
+        if point.on_ground is False:
+            return False
+        index += step
+    return False
 
 
 def _find_field_around(
@@ -161,7 +183,7 @@ def _settle_air_departure(
     low = find_low_field(track, piece.first, performance, is_arrival=False)
     if low is not None:
         at_s = first.at_s - estimate_touch_s(first, low, performance)
-        return _make_end(max(at_s, _end_of(track, previous)), low, Evidence.LOW_OBSERVED)
+        return _make_end(max(at_s, _end_of(track, previous)), low, _weigh(Evidence.LOW_OBSERVED, first))
     climbed = find_descent_field(track, piece.first, performance, is_arrival=False)
     if previous is None:
         is_clear = (height_ft(first) or CLEAR_CLIMB_FT) < CLEAR_CLIMB_FT and performance.is_jet
@@ -207,7 +229,8 @@ def _settle_lost(track: Sequence[Position], piece: Piece, performance: Performan
     unseen = _find_unseen(track, piece.last, performance, is_arrival=True)
     if unseen is None:
         return None
-    return _make_end(_date_unseen(track[piece.last], unseen, performance, 1), unseen.airport, unseen.evidence)
+    last = track[piece.last]
+    return _make_end(_date_unseen(last, unseen, performance, 1), unseen.airport, _weigh(unseen.evidence, last))
 
 
 def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ended, performance: Performance) -> Ended:
@@ -241,9 +264,9 @@ def _settle_last(
     if now_s is None:
         # A record that ends at midnight was cut there and goes on in the next file.
         is_cut = DAY_S - last.at_s % DAY_S < LOW_SILENCE_S
-        is_short_final = arrival.evidence is Evidence.LOW_OBSERVED and (height_ft(last) or 0) < 800
+        is_short_final = arrival.evidence is not Evidence.INFERRED_GAP and (height_ft(last) or 0) < 800
         return arrival if is_complete and is_short_final and not is_cut else None
-    silence_s = LOW_SILENCE_S if arrival.evidence is Evidence.LOW_OBSERVED else DESCENT_SILENCE_S
+    silence_s = DESCENT_SILENCE_S if arrival.evidence is Evidence.INFERRED_GAP else LOW_SILENCE_S
     return arrival if now_s - last.at_s >= silence_s else None
 
 
@@ -329,6 +352,11 @@ def _end_of(track: Sequence[Position], previous: Ended | None) -> float:
     if previous is None:
         return float("-inf")
     return previous.arrival.at.timestamp() if previous.arrival is not None else track[previous.piece.last].at_s
+
+
+def _weigh(evidence: Evidence, fix: Position) -> Evidence:
+    """What a fix low over a field is evidence of: a computed one repeats what an observer logged."""
+    return Evidence.REPORTED if evidence is Evidence.LOW_OBSERVED and fix.is_interpolated else evidence
 
 
 def _make_end(at_s: float, airport: Airport | None, evidence: Evidence) -> LegEnd:

@@ -1,7 +1,9 @@
 """Clean the positions of one aircraft: in order, without repeats, stale points, spoofed places and impossible times."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from math import isfinite
+from operator import itemgetter
 
 from models.vocab.geodesy import distance_nm
 from models.vocab.position import Position
@@ -11,6 +13,8 @@ FASTEST_KT = 700
 """no airliner flies faster over ground; the strongest jet streams stay below"""
 POSITION_ERROR_NM = 0.6
 """two receivers may time the same flight a few seconds apart"""
+OUTRANKED_S = 300
+"""so near in time to a received position, a computed one adds nothing but the error of whoever wrote the log"""
 LOOK_BACK = 40
 """how many runs of agreeing points a later run may follow, when places contradict each other"""
 LOOK_AHEAD = 120
@@ -19,7 +23,28 @@ LOOK_AHEAD = 120
 
 def clean_track(positions: Iterable[Position]) -> list[Position]:
     """Positions fit for timing: the largest set that one aircraft can have flown, in order of time."""
-    return drop_impossible(drop_repeats(order_positions(p for p in positions if _is_usable(p))))
+    usable = [position for position in positions if _is_usable(position)]
+    heard = [position for position in usable if not position.is_interpolated]
+    computed = [position for position in usable if position.is_interpolated]
+    received = drop_impossible(drop_repeats(order_positions(heard)))
+    if not computed:
+        return received
+    return fill_silence(received, drop_impossible(drop_repeats(order_positions(computed))))
+
+
+def fill_silence(received: list[Position], computed: list[Position]) -> list[Position]:
+    """Received positions, and computed ones only where nothing was received and what was received allows them."""
+    times = [position.at_s for position in received]
+    kept = list(received)
+    for position in computed:
+        index = bisect_left(times, position.at_s)
+        before, after = received[max(0, index - 1) : index], received[index : index + 1]
+        if all(
+            abs(other.at_s - position.at_s) > OUTRANKED_S and can_follow(*sorted((other, position), key=itemgetter(0)))
+            for other in (*before, *after)
+        ):
+            kept.append(position)
+    return order_positions(kept)
 
 
 def _is_usable(position: Position) -> bool:

@@ -45,6 +45,8 @@ class _Document(msgspec.Struct):
     t: str | None = None
     type: str | None = None
     timestamp: float | None = None
+    tarmac_basis: str | None = None
+    """our own mark, as in the recorded day: "interpolated" where an observer's log stands for a radio"""
 
 
 _decoder = msgspec.json.Decoder(_Document)
@@ -63,7 +65,7 @@ def read_trace(content: bytes, *, source: str = "") -> Trace:
     positions = []
     for number, row in enumerate(document.trace):
         try:
-            positions.append(_read_row(row, start_s, source))
+            positions.append(_read_row(row, start_s, source, is_interpolated=document.tarmac_basis == "interpolated"))
         except (TypeError, ValueError, OverflowError, IndexError) as error:
             raise TraceError(f"trace row {number} cannot be read: {_one_line(error)}") from None
     return Trace(
@@ -123,7 +125,7 @@ def _decompress(content: bytes) -> bytes:
     return unpacked
 
 
-def _read_row(row: list[Any], start_s: float | None, source: str) -> Position:
+def _read_row(row: list[Any], start_s: float | None, source: str, *, is_interpolated: bool) -> Position:
     if len(row) < 7:
         raise ValueError(f"{len(row)} values, at least 7 expected")
     offset = _number(row[0])
@@ -164,6 +166,7 @@ def _read_row(row: list[Any], start_s: float | None, source: str) -> Position:
         altitude_is_geometric=bool(flags & GEOMETRIC_ALTITUDE),
         qnh_hpa=qnh_hpa,
         source=source,
+        is_interpolated=is_interpolated,
     )
 
 

@@ -27,6 +27,7 @@ from tests.alerts.telling import NOW, make_flight
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 LANDED_AT = NOW + timedelta(hours=4, minutes=12)
 ARRIVAL = LegEnd(at=LANDED_AT, airport="MGGT", evidence=Evidence.LOW_OBSERVED, certainty=Certainty.LIKELY)
+LOGGED = LegEnd(at=NOW, airport="KIWA", evidence=Evidence.REPORTED, certainty=Certainty.POSSIBLE)
 NOWHERE = LegEnd(at=LANDED_AT, airport=None, evidence=Evidence.INFERRED_GAP, certainty=Certainty.POSSIBLE)
 FIX = LastFix(at=LANDED_AT, latitude=27.9, longitude=-97.25, altitude_ft=33000, ground_speed_kt=441.6, track_deg=171)
 ARTICLE = ArticlePayload(
@@ -47,7 +48,7 @@ MESSAGES: dict[str, tuple[EventKind, AnyPayload, Certainty]] = {
     "departed": (EventKind.FLIGHT_DEPARTED, make_flight(), Certainty.CONFIRMED),
     "departed_interpolated": (
         EventKind.FLIGHT_DEPARTED,
-        make_flight(basis=Basis.INTERPOLATED, sources=("mn50501",)),
+        make_flight(departure=LOGGED, basis=Basis.INTERPOLATED, sources=("mn50501",)),
         Certainty.POSSIBLE,
     ),
     "departed_unknown": (

@@ -9,7 +9,7 @@ from flows.replay.recording import load_recording
 from flows.replay.sky import Sky
 from models.derive.legs import derive_legs
 from models.vocab.aircraft import registration_of
-from models.vocab.certainty import Evidence
+from models.vocab.certainty import Certainty, Evidence
 from models.vocab.position import Position
 from models.vocab.watchlist import load_watchlist
 
@@ -76,6 +76,7 @@ def read_row(row, instant):
         vertical_rate_fpm=row.get("baro_rate"),
         callsign=row.get("flight", "").strip() or None,
         is_stale=row["seen_pos"] > 60,
+        is_interpolated=row.get("tarmac_basis") == "interpolated",
     )
 
 
@@ -98,7 +99,17 @@ def test_a_landing_nobody_heard_is_only_inferred(recording):
     (arrival,) = find_end(poll(recording, load_faults())["N668CP"], "arrival", "KMSP", at("10 17:04"))
     assert arrival.evidence is Evidence.INFERRED_GAP
     (arrival,) = find_end(poll(recording, Faults())["N668CP"], "arrival", "KMSP", at("10 17:04"))
-    assert arrival.evidence is Evidence.GROUND_OBSERVED
+    assert (arrival.evidence, arrival.certainty) == (Evidence.REPORTED, Certainty.POSSIBLE)
+
+
+def test_what_an_observer_logged_is_only_reported_and_what_a_radio_said_is_observed(recording):
+    legs = poll(recording, Faults())
+    for registration, end, airport, instant in LOGGED:
+        [found] = find_end(legs[registration], end, airport, at(instant))
+        assert (found.evidence, found.certainty) == (Evidence.REPORTED, Certainty.POSSIBLE)
+    for registration, end, airport, instant in RADIO:
+        [found] = find_end(legs[registration], end, airport, at(instant))
+        assert found.evidence is not Evidence.REPORTED
 
 
 def test_the_first_departure_comes_within_two_recorded_minutes_of_the_first_question(recording):

@@ -352,3 +352,34 @@ def test_a_departure_settles_two_minutes_after_take_off() -> None:
 def test_interpolated_positions_mark_their_leg() -> None:
     flight = [p._replace(is_interpolated=True) for p in fly("KMIA", "KAEX", craft=JET)]
     assert all(leg.is_interpolated for leg in derive(flight))
+
+
+def log_of(positions: list[Position]) -> list[Position]:
+    return [p._replace(is_interpolated=True, source="log") for p in positions]
+
+
+def test_ends_computed_from_a_log_are_reported_and_never_confirmed() -> None:
+    flight = fly("KMIA", "KAEX")
+    [leg] = derive(log_of(park("KMIA", START_S - 600, 600) + flight + park("KAEX", flight[-1].at_s + 5, 600)))
+    for end, airport in ((leg.departure, "KMIA"), (leg.arrival, "KAEX")):
+        assert end is not None
+        assert (end.airport, end.evidence, end.certainty) == (airport, Evidence.REPORTED, Certainty.POSSIBLE)
+    assert leg.departure_is_settled
+
+
+def test_a_radio_outranks_a_log_of_the_same_flight() -> None:
+    flight = fly("KMIA", "KAEX")
+    middle_s = (flight[0].at_s + flight[-1].at_s) / 2
+    late = log_of(shift(flight, 240))
+    heard = [p for p in flight if p.at_s >= middle_s] + park("KAEX", flight[-1].at_s + 5, 600)
+    [leg] = derive(late + heard)
+    assert leg.departure is not None
+    assert leg.arrival is not None
+    assert (leg.departure.airport, leg.departure.evidence) == ("KMIA", Evidence.REPORTED)
+    assert (leg.arrival.airport, leg.arrival.evidence) == ("KAEX", Evidence.GROUND_OBSERVED)
+    assert abs(leg.arrival.at.timestamp() - flight[-1].at_s) < 120
+
+
+def test_a_log_that_a_radio_contradicts_is_left_out() -> None:
+    heard = park("KDEN", START_S, 4 * 3600, step_s=60)
+    assert derive(log_of(fly("KMIA", "KAEX", START_S + 60)) + heard) == []
