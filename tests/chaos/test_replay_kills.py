@@ -41,6 +41,7 @@ from models.store.session import StoreUnavailable
 IS_LONG = bool(os.environ.get("TARMAC_CHAOS"))
 KILL_COUNT = 100 if IS_LONG else 20
 RECORDED_MINUTES = 240 if IS_LONG else 40
+QUIET_MINUTES = 28
 # Real seconds a recorded minute takes: enough for one look, on a busy machine for most.
 MINUTE_S = 2.0
 WATCHLIST = Path(__file__).parents[2] / "flows" / "replay" / "watchlist.yml"
@@ -122,8 +123,26 @@ def kill_at_random(house: House, supervisor: Supervisor, for_s: float) -> dict[s
     return killed
 
 
-def settle(installation: Installation) -> None:
-    """Look once more and read the day files: the same last step for both runs."""
+def wait_until_watching(house: House, supervisor: Supervisor) -> None:
+    """Wait for the first good look: what happened before anyone watched was never promised."""
+    give_up_at = time.monotonic() + 120
+    with psycopg.connect(
+        host=str(house.server.socket_folder), dbname="tarmac", user="owner", autocommit=True
+    ) as asking:
+        while not asking.execute("select 1 from source where slug = 'adsb_lol' and last_ok_at is not null").fetchone():
+            supervisor.look_after()
+            assert time.monotonic() < give_up_at, "the flows never looked"
+            time.sleep(0.2)
+
+
+def settle(installation: Installation, replay: ReplayServer) -> None:
+    """Watch on undisturbed and read the day files: the same last steps for both runs.
+
+    Silence counts only while someone looks, so an aircraft is lost as late after a kill as it takes to look again.
+    """
+    for _ in range(QUIET_MINUTES // 4):
+        watch_flights(installation, clock.now())
+        move_clock(replay, 4, 0)
     give_up_at = time.monotonic() + 120
     while True:
         try:
@@ -184,7 +203,7 @@ def test_every_alert_arrives_and_the_facts_are_those_of_an_undisturbed_run(monke
         for _ in range(RECORDED_MINUTES // 4):
             watch_flights(installation, clock.now())
             move_clock(replay, 4, 0)
-        settle(installation)
+        settle(installation, replay)
         expected_legs, expected_events = read_legs(house), read_events(house)
     assert expected_events, "the recorded minutes hold no event; the test would prove nothing"
 
@@ -195,6 +214,7 @@ def test_every_alert_arrives_and_the_facts_are_those_of_an_undisturbed_run(monke
             environment = house.environment
             supervisor.start(FLOWS, environment)
             supervisor.start(NOTIFIER, environment)
+            wait_until_watching(house, supervisor)
             mover = threading.Thread(target=move_clock, args=(replay, RECORDED_MINUTES, MINUTE_S))
             mover.start()
             killed = kill_at_random(house, supervisor, RECORDED_MINUTES * MINUTE_S)
@@ -206,7 +226,7 @@ def test_every_alert_arrives_and_the_facts_are_those_of_an_undisturbed_run(monke
                 flows.process.terminate()
                 flows.process.wait(60)
             flows.close()
-            settle(installation)
+            settle(installation, replay)
             wait_until_told(house, supervisor)
         finally:
             supervisor.stop()
