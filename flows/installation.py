@@ -1,8 +1,10 @@
 """What every job needs at hand: the settings, the database and the archive of this installation."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from models import clock
 from models.archive import Archive
 from models.settings import Settings
 from models.store.session import Engine, make_engine
@@ -15,6 +17,8 @@ class Installation:
     settings: Settings
     engine: Engine
     archive: Archive
+    opened_at: datetime
+    """since when the jobs of this process run; before that nobody looked"""
 
     @property
     def bundles(self) -> Path:
@@ -28,4 +32,4 @@ def open_installation(settings: Settings | None = None) -> Installation:
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set; `tarmac run` sets it for the processes it starts")
     engine = make_engine(settings.database_url, application="tarmac flows")
-    return Installation(settings, engine, Archive(settings.archive_location))
+    return Installation(settings, engine, Archive(settings.archive_location), clock.now())

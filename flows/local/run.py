@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -97,7 +98,7 @@ class LocalService:
             stack.callback(engine.dispose)
             if not self.settings.live:
                 environment |= self._start_replay(supervisor, environment)
-            for service in (CONSOLE, FLOWS, NOTIFIER):
+            for service in (CONSOLE, NOTIFIER, FLOWS):
                 supervisor.start(service, environment)
             self._tell(
                 f"all processes started after {time.monotonic() - began:.0f} s; logs are in {self.home / 'logs'}"
@@ -197,6 +198,7 @@ class LocalService:
         return {
             "TARMAC_SOURCE_BASE_URL": address,
             "TARMAC_WATCHLIST": str(self.settings.watchlist or REPLAY_WATCHLIST),
+            "TARMAC_NOTICE": _ask_notice(address),
         }
 
     def _show_new_messages(self) -> None:
@@ -286,6 +288,16 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _ask_notice(address: str) -> str:
+    """What the replay says of itself, for the top of every page."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own loopback address
+            notice = json.load(answer)["notice"]
+    except (urllib.error.URLError, TimeoutError, ValueError, KeyError) as error:
+        raise CannotRun(f"the replay does not say what it replays: {type(error).__name__}") from None
+    return " ".join(str(notice).split())
 
 
 def _answers(url: str) -> bool:

@@ -118,16 +118,20 @@ class Supervisor:
                 child.process = None
 
     def stop(self) -> None:
-        """Ask every process to end, last started first, and end by force what has not after 20 s."""
+        """Ask the process started last to end, then all others; end by force what has not after 20 s.
+
+        The last one started is the one that uses the others: what they say while they go must not become news.
+        """
         running = [child.process for child in reversed(self.children.values()) if child.process]
-        for process in running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        give_up_at = time.monotonic() + STOP_GRACE_S
-        for process in running:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.1, give_up_at - time.monotonic()))
-            end_group(process)
+        for processes in (running[:1], running[1:]):
+            for process in processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+            give_up_at = time.monotonic() + STOP_GRACE_S
+            for process in processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.1, give_up_at - time.monotonic()))
+                end_group(process)
         for child in self.children.values():
             child.close()
         self.children.clear()

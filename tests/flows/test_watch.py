@@ -41,7 +41,7 @@ def replay() -> Iterator[ReplayServer]:
 def installation(engine: Engine, replay: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     monkeypatch.setenv("TARMAC_SOURCE_BASE_URL", replay.base_url)
     settings = Settings(home=tmp_path, watchlist=WATCHLIST)
-    return Installation(settings, engine, Archive(settings.archive_location))
+    return Installation(settings, engine, Archive(settings.archive_location), clock.now())
 
 
 def count(installation: Installation, table: str) -> int:
