@@ -136,7 +136,7 @@ def describe_leg(leg: Leg, context: Context, *, was_lost: bool = False) -> Fligh
         operator=context.operator,
         callsigns=leg.callsigns,
         departure=leg.departure,
-        arrival=leg.arrival,
+        arrival=None if leg.status == "lost" else leg.arrival,
         last_fix=to_last_fix(leg.last_fix),
         basis=Basis.INTERPOLATED if leg.is_interpolated else Basis.OBSERVED,
         sources=leg.sources,
@@ -152,8 +152,8 @@ def judge_standing(known: KnownLeg | None, standing: str | None, leg: Leg) -> st
     if standing in {"confirmed", "revised"} or known is None:
         return standing if standing in {"confirmed", "revised"} else "confirmed"
     moved = [
-        *list_corrections("departure", known.departure, leg.departure),
-        *list_corrections("landing", known.arrival, leg.arrival),
+        *list_corrections("departure", known.departure if _is_known(known.departure) else None, leg.departure),
+        *list_corrections("landing", known.arrival if _is_known(known.arrival) else None, leg.arrival),
     ]
     return "revised" if any(correction.told is not None for correction in moved) else "confirmed"
 

@@ -6,9 +6,10 @@ field, is read as an unseen stop; the rules start from sancha1090's four and fro
 
 from collections.abc import Sequence
 
-from models.derive.ends import find_descent_field, find_low_field, flight_time_s, is_vertical
+from models.derive.ends import find_low_field, flight_time_s, is_vertical
 from models.derive.measures import apart_nm, height_ft
 from models.derive.performance import Performance
+from models.derive.unseen import find_stop_field
 from models.vocab.position import Position
 
 SHORTEST_GAP_S = 15 * 60
@@ -33,9 +34,11 @@ def has_unseen_stop(track: Sequence[Position], before: int, after: int, performa
         return True
     if was_low or is_low:
         return spare_s >= performance.turn_round_s + 300
-    came_down = find_descent_field(track, before, performance, is_arrival=True)
-    went_up = find_descent_field(track, after, performance, is_arrival=False)
-    if came_down is not None and went_up is not None and came_down.id == went_up.id:
+    if (
+        is_vertical(track, before, is_arrival=True)
+        and is_vertical(track, after, is_arrival=False)
+        and find_stop_field(track, before, after, performance) is not None
+    ):
         return spare_s >= performance.turn_round_s + 300
     speed_share = apart / gap_s * 3600 / performance.cruise_kt
     if performance.is_jet:

@@ -28,9 +28,11 @@ class Leg:
 
     ``status`` is one of
     landed    the arrival is known, on the evidence it names;
-    gap       it landed where nobody heard it (airport None), because a later position cannot belong to the same flight;
+    gap       it landed where nobody heard it (airport None), because a later position cannot belong to the same flight,
+              or because a record to which nothing will be added ends in its last descent;
     airborne  it was in the air when the positions end;
-    lost      it was in the air, and silent for 20 minutes at the time the legs were derived for.
+    lost      it was in the air, and silent for 20 minutes at the time the legs were derived for; with an arrival of
+              evidence unknown where it was in its last descent.
     """
 
     icao24: str
@@ -39,7 +41,7 @@ class Leg:
     callsigns: tuple[str, ...]
     """in order of first use, inside this leg only"""
     departure: LegEnd | None
-    """None when the positions begin in the air"""
+    """None when the positions begin in the air; with evidence ``unknown``, ``at`` is the first fix, in the climb"""
     arrival: LegEnd | None
     """None while in the air or lost; with evidence ``unknown``, ``at`` is the last fix: it landed later"""
     first_fix: Position
@@ -121,11 +123,12 @@ def _describe(
         times.insert(0, min(times[0], departure.at.timestamp()))
     if arrival is not None:
         times.append(max(times[-1], arrival.at.timestamp()))
-    if arrival is not None:
-        status = "gap" if arrival.evidence is Evidence.UNKNOWN else "landed"
-    else:
-        is_silent = now_s is not None and now_s - track[piece.last].at_s >= LOST_AFTER_S
+    is_silent = now_s is not None and now_s - track[piece.last].at_s >= LOST_AFTER_S
+    is_last = piece.last == len(track) - 1
+    if arrival is None or (is_silent and is_last and arrival.evidence is Evidence.UNKNOWN):
         status = "lost" if is_silent else "airborne"
+    else:
+        status = "gap" if arrival.evidence is Evidence.UNKNOWN else "landed"
     return Leg(
         icao24=icao24,
         registration=registration,
@@ -140,7 +143,7 @@ def _describe(
         status=status,
         is_interpolated=any(p.is_interpolated for p in heard),
         sources=tuple(sorted({p.source for p in heard if p.source})),
-        departure_is_settled=_is_settled(track, piece, departure, arrival),
+        departure_is_settled=_is_settled(track, piece, departure, None if status == "lost" else arrival),
     )
 
 

@@ -7,15 +7,16 @@ from typing import NamedTuple
 from models.derive.ends import (
     direct_from,
     estimate_touch_s,
-    find_descent_field,
     find_low_field,
     flight_time_s,
+    is_vertical,
     points_at,
 )
 from models.derive.fields import find_ground_field
 from models.derive.measures import apart_nm, height_ft, speed_kt
 from models.derive.performance import Performance
 from models.derive.phases import LEAST_STOP_S
+from models.derive.unseen import HEIGHT_FT, find_descent_field, find_stop_field
 from models.vocab.airport import Airport, find_airport
 from models.vocab.certainty import Evidence
 from models.vocab.event import LegEnd
@@ -25,6 +26,7 @@ SEEN_WITHIN_S = 30 * 60
 """ground heard so soon before or after the flight is ground observed"""
 LOW_SILENCE_S = 15 * 60
 DESCENT_SILENCE_S = 30 * 60
+SEEN_LOW = (Evidence.LOW_OBSERVED, Evidence.REPORTED)
 DAY_S = 86400
 SHORTEST_FLIGHT_S = 150
 SMALL_SPARE_S, MOST_SPARE_S = 30 * 60, 4 * 3600
@@ -184,23 +186,21 @@ def _settle_air_departure(
     if low is not None:
         at_s = first.at_s - estimate_touch_s(first, low, performance)
         return _make_end(max(at_s, _end_of(track, previous)), low, _weigh(Evidence.LOW_OBSERVED, first))
-    climbed = find_descent_field(track, piece.first, performance, is_arrival=False)
     if previous is None:
-        is_clear = (height_ft(first) or CLEAR_CLIMB_FT) < CLEAR_CLIMB_FT and performance.is_jet
-        if (
-            climbed is None
-            or not is_clear
-            or climbed.field_distance_nm(first.latitude, first.longitude) > CLEAR_CLIMB_NM
-        ):
-            return None
-        return _make_end(first.at_s - estimate_touch_s(first, climbed, performance), climbed, Evidence.INFERRED_GAP)
-    left = previous.arrival or _settle_lost(track, previous.piece, performance)
-    known = find_airport(left.airport) if left is not None and left.airport else None
-    for airport in (known, climbed):
-        if airport is None or (left is None and airport is known):
+        return _settle_first_climb(track, piece, performance)
+    if previous.arrival is not None:
+        begun_s = previous.arrival.at.timestamp()
+        airport = find_airport(previous.arrival.airport) if previous.arrival.airport else None
+        fields = (airport, find_descent_field(track, piece.first, performance, is_arrival=False))
+    else:
+        stop = find_stop_field(track, previous.piece.last, piece.first, performance)
+        landed = _settle_lost(track, previous.piece, performance, stop)
+        begun_s = landed.at.timestamp() if landed is not None else track[previous.piece.last].at_s
+        fields = (stop, None)
+    for airport in fields:
+        if airport is None:
             continue
         needed_s = direct_from(airport, first, performance)
-        begun_s = left.at.timestamp() if left is not None else track[previous.piece.last].at_s
         spare_s = first.at_s - begun_s - needed_s
         is_near = (
             airport.field_distance_nm(first.latitude, first.longitude) <= NEAR_NM and (height_ft(first) or 0) < 20000
@@ -209,6 +209,37 @@ def _settle_air_departure(
             at_s = first.at_s - max(needed_s, estimate_touch_s(first, airport, performance))
             return _make_end(max(at_s, begun_s), airport, Evidence.INFERRED_GAP)
     return _make_end(first.at_s, None, Evidence.UNKNOWN)
+
+
+def _settle_first_climb(track: Sequence[Position], piece: Piece, performance: Performance) -> LegEnd | None:
+    """The start of a record's first flight, first heard in climb: from the one field that fits, or from somewhere."""
+    first = track[piece.first]
+    climbed = find_descent_field(track, piece.first, performance, is_arrival=False)
+    height = height_ft(first)
+    if (
+        climbed is not None
+        and performance.is_jet
+        and (height or CLEAR_CLIMB_FT) < CLEAR_CLIMB_FT
+        and climbed.field_distance_nm(first.latitude, first.longitude) <= CLEAR_CLIMB_NM
+    ):
+        return _make_end(first.at_s - estimate_touch_s(first, climbed, performance), climbed, Evidence.INFERRED_GAP)
+    if _is_near_ground(track, piece.first, performance, is_arrival=False):
+        return _make_end(first.at_s, None, Evidence.UNKNOWN)
+    return None
+
+
+def _is_near_ground(track: Sequence[Position], index: int, performance: Performance, *, is_arrival: bool) -> bool:
+    """Whether a jet climbs so low that it has just taken off, or descends so low that it is about to land.
+
+    Jets do not cruise below 10,000 ft, nor come down so low but to land. Light aircraft go up and down all the way.
+    """
+    height = height_ft(track[index])
+    return (
+        performance.is_jet
+        and height is not None
+        and height < HEIGHT_FT
+        and is_vertical(track, index, is_arrival=is_arrival)
+    )
 
 
 def _find_unseen(track: Sequence[Position], index: int, performance: Performance, *, is_arrival: bool) -> Unseen | None:
@@ -224,19 +255,26 @@ def _date_unseen(fix: Position, unseen: Unseen, performance: Performance, sign: 
     return fix.at_s + sign * estimate_touch_s(fix, unseen.airport, performance)
 
 
-def _settle_lost(track: Sequence[Position], piece: Piece, performance: Performance) -> LegEnd | None:
-    """The landing of an aircraft last heard low or in descent, where a field fits."""
-    unseen = _find_unseen(track, piece.last, performance, is_arrival=True)
-    if unseen is None:
-        return None
+def _settle_lost(
+    track: Sequence[Position], piece: Piece, performance: Performance, stop: Airport | None
+) -> LegEnd | None:
+    """The landing of an aircraft last heard low over a field, or in descent to the field where it stopped."""
     last = track[piece.last]
+    low = find_low_field(track, piece.last, performance, is_arrival=True)
+    if low is not None:
+        unseen = Unseen(low, Evidence.LOW_OBSERVED)
+    elif stop is not None and is_vertical(track, piece.last, is_arrival=True):
+        unseen = Unseen(stop, Evidence.INFERRED_GAP)
+    else:
+        return None
     return _make_end(_date_unseen(last, unseen, performance, 1), unseen.airport, _weigh(unseen.evidence, last))
 
 
 def _settle_gap_arrival(track: Sequence[Position], ended: Ended, following: Ended, performance: Performance) -> Ended:
     """The landing before an unseen stop: where it was last heard coming down, or is next seen to leave from."""
     last, limit_s = track[ended.piece.last], track[following.piece.first].at_s
-    arrival = _settle_lost(track, ended.piece, performance)
+    stop = find_stop_field(track, ended.piece.last, following.piece.first, performance)
+    arrival = _settle_lost(track, ended.piece, performance, stop)
     if arrival is None:
         arrival = _make_end(last.at_s, None, Evidence.UNKNOWN)
         departure = following.departure
@@ -258,15 +296,21 @@ def _settle_last(
 ) -> LegEnd | None:
     """The landing of the last flight, once silence has lasted long enough to mean something."""
     last = track[piece.last]
-    arrival = _settle_lost(track, piece, performance)
-    if arrival is None:
-        return None
+    field = find_descent_field(track, piece.last, performance, is_arrival=True)
+    arrival = _settle_lost(track, piece, performance, field)
+    somewhere = None
+    if _is_near_ground(track, piece.last, performance, is_arrival=True):
+        somewhere = _make_end(last.at_s, None, Evidence.UNKNOWN)
     if now_s is None:
         # A record that ends at midnight was cut there and goes on in the next file.
-        is_cut = DAY_S - last.at_s % DAY_S < LOW_SILENCE_S
-        is_short_final = arrival.evidence is not Evidence.INFERRED_GAP and (height_ft(last) or 0) < 800
-        return arrival if is_complete and is_short_final and not is_cut else None
-    silence_s = DESCENT_SILENCE_S if arrival.evidence is Evidence.INFERRED_GAP else LOW_SILENCE_S
+        if not is_complete or DAY_S - last.at_s % DAY_S < LOW_SILENCE_S:
+            return None
+        is_short_final = arrival is not None and arrival.evidence in SEEN_LOW and (height_ft(last) or 0) < 800
+        return arrival if is_short_final else somewhere
+    arrival = arrival or somewhere
+    if arrival is None:
+        return None
+    silence_s = LOW_SILENCE_S if arrival.evidence in SEEN_LOW else DESCENT_SILENCE_S
     return arrival if now_s - last.at_s >= silence_s else None
 
 

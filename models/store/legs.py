@@ -190,7 +190,7 @@ def _to_values(leg: Leg, context: Context, looked_until_at: datetime | None) -> 
         "is_interpolated": leg.is_interpolated,
         "sources": list(leg.sources),
         # What is over does not depend on how long we looked afterwards.
-        "looked_until_at": looked_until_at if leg.arrival is None else None,
+        "looked_until_at": looked_until_at if leg.status in ("airborne", "lost") else None,
     }
 
 

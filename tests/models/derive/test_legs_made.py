@@ -383,3 +383,37 @@ def test_a_radio_outranks_a_log_of_the_same_flight() -> None:
 def test_a_log_that_a_radio_contradicts_is_left_out() -> None:
     heard = park("KDEN", START_S, 4 * 3600, step_s=60)
     assert derive(log_of(fly("KMIA", "KAEX", START_S + 60)) + heard) == []
+
+
+def test_lost_in_descent_between_two_fields_is_a_landing_at_neither() -> None:
+    """From 7,000 ft over the Bay the way is as good to San Francisco as to Oakland."""
+    lost = until(fly("KSEA", "KOAK"), 7000)
+    [leg] = derive(lost, now_s=lost[-1].at_s + 3 * 3600)
+    assert leg.status == "lost"
+    assert leg.arrival is not None
+    assert (leg.arrival.airport, leg.arrival.evidence) == (None, Evidence.UNKNOWN)
+    [leg] = derive(lost, now_s=lost[-1].at_s + 10 * 60)
+    assert leg.arrival is None
+
+
+def test_both_sides_of_a_stop_tell_the_field_that_one_side_leaves_open() -> None:
+    down = until(fly("KSEA", "KOAK"), 7000)
+    assert ends(derive(down, now_s=down[-1].at_s + 5400)) == [("KSEA", None)]
+    up = since(fly("KOAK", "KMIA", down[-1].at_s + 5400), 6000)
+    assert ends(derive(down + up)) == [("KSEA", "KOAK"), ("KOAK", "KMIA")]
+
+
+def test_first_heard_in_a_climb_far_from_any_clear_field_has_left_from_somewhere() -> None:
+    [leg] = derive(since(fly("KPHX", "KAEX"), 9000))
+    assert leg.departure is not None
+    assert (leg.departure.airport, leg.departure.certainty) == (None, Certainty.POSSIBLE)
+    [leg] = derive(since(fly("KPHX", "KAEX"), 15000))
+    assert leg.departure is None
+
+
+def test_a_closed_record_that_ends_in_cruise_ends_in_the_air() -> None:
+    flight = fly("KMIA", "KAEX")
+    for height, arrives in ((30000, False), (6000, True)):
+        [leg] = derive_legs(until(flight, height), icao24="a0b1c2", aircraft_type="B738", is_complete=True)
+        assert (leg.arrival is not None, leg.status) == (arrives, "gap" if arrives else "airborne")
+        assert leg.arrival is None or leg.arrival.airport is None
