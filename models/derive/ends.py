@@ -63,17 +63,20 @@ def find_low_field(
 def trend_fpm(track: Sequence[Position], index: int, *, is_arrival: bool) -> float | None:
     """Climb (positive) or descent before the last point, or after the first one, over up to 150 s."""
     step = -1 if is_arrival else 1
-    here = correct_altitude(track[index])
+    here, at_s = correct_altitude(track[index]), track[index].at_s
     sent = track[index].vertical_rate_fpm
-    other = index + step
-    best: float | None = None
-    while here is not None and 0 <= other < len(track) and abs(track[other].at_s - track[index].at_s) <= TREND_S:
-        altitude = correct_altitude(track[other])
-        lasted_s = abs(track[other].at_s - track[index].at_s)
-        if altitude is not None and lasted_s >= 10:
-            best = (here - altitude) / lasted_s * 60 * (1 if is_arrival else -1)
+    if here is None:
+        return sent
+    other = index
+    while 0 <= other + step < len(track) and abs(track[other + step].at_s - at_s) <= TREND_S:
         other += step
-    return best if best is not None else sent
+    while other != index:
+        altitude = correct_altitude(track[other])
+        lasted_s = abs(track[other].at_s - at_s)
+        if altitude is not None and lasted_s >= 10:
+            return (here - altitude) / lasted_s * 60 * (1 if is_arrival else -1)
+        other -= step
+    return sent
 
 
 def is_vertical(track: Sequence[Position], index: int, *, is_arrival: bool) -> bool:

@@ -6,9 +6,9 @@ midnight and the publisher's own leg flag decide nothing.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import sub
 
-from models.derive.gaps import has_unseen_stop
+from models.derive.gaps import SHORTEST_GAP_S, has_unseen_stop
 from models.derive.measures import height_ft
 from models.derive.performance import Performance, judge_performance
 from models.derive.phases import Phase, find_phases, split_moved_ground
@@ -92,7 +92,8 @@ def cut_pieces(track: Sequence[Position], phases: Sequence[Phase], performance: 
             if after is not None and not after.is_airborne:
                 pieces.append(Piece(phase.last, after.first, phase.last, after.first, is_unheard=True))
             continue
-        cuts = [i for i in range(phase.first, phase.last) if has_unseen_stop(track, i, i + 1, performance)]
+        gaps = [i for i in range(phase.first, phase.last) if track[i + 1].at_s - track[i].at_s >= SHORTEST_GAP_S]
+        cuts = [i for i in gaps if has_unseen_stop(track, i, i + 1, performance)]
         starts = [phase.first, *(cut + 1 for cut in cuts)]
         stops = [*cuts, phase.last]
         for start, stop in zip(starts, stops, strict=True):
@@ -133,16 +134,16 @@ def _describe(
         icao24=icao24,
         registration=registration,
         aircraft_type=aircraft_type,
-        callsigns=tuple(dict.fromkeys(p.callsign for p in heard if p.callsign)),
+        callsigns=tuple(filter(None, dict.fromkeys([p.callsign for p in heard]))),
         departure=departure,
         arrival=arrival,
         first_fix=track[piece.first],
         last_fix=track[piece.last],
-        max_gap_s=round(max((later - earlier for earlier, later in pairwise(times)), default=0.0), 1),
+        max_gap_s=round(max(map(sub, times[1:], times), default=0.0), 1),
         position_count=len(heard),
         status=status,
-        is_interpolated=any(p.is_interpolated for p in heard),
-        sources=tuple(sorted({p.source for p in heard if p.source})),
+        is_interpolated=True in [p.is_interpolated for p in heard],
+        sources=tuple(sorted(filter(None, {p.source for p in heard}))),
         departure_is_settled=_is_settled(track, piece, departure, None if status == "lost" else arrival),
     )
 

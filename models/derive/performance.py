@@ -48,17 +48,16 @@ class Performance(NamedTuple):
 
 def judge_performance(track: Sequence[Position], aircraft_type: str | None) -> Performance:
     """Performance by type; for an unknown type by the fastest and highest tenth of what was seen."""
-    speeds = sorted(
-        p.ground_speed_kt
-        for p in track
-        if p.ground_speed_kt is not None and p.on_ground is not True and p.ground_speed_kt < 700
-    )
-    heights = sorted(p.altitude_ft for p in track if p.altitude_ft is not None)
+    speeds = [
+        speed for p in track if (speed := p.ground_speed_kt) is not None and speed < 700 and p.on_ground is not True
+    ]
+    speeds.sort()
     usual = speeds[len(speeds) * 8 // 10] if speeds else 0.0
-    fastest = speeds[-1 - len(speeds) // 50] if speeds else 0.0
-    highest = heights[-1 - len(heights) // 50] if heights else 0.0
     kind = _load_kinds().get((aircraft_type or "").strip().upper())
     if kind is None:
+        heights = sorted(p.altitude_ft for p in track if p.altitude_ft is not None)
+        fastest = speeds[-1 - len(speeds) // 50] if speeds else 0.0
+        highest = heights[-1 - len(heights) // 50] if heights else 0.0
         kind = AircraftKind.FAST if fastest > 250 or highest > 20000 else AircraftKind.LIGHT
     match kind:
         case AircraftKind.AIRLINER | AircraftKind.BUSINESS_JET:

@@ -6,16 +6,20 @@ and taxiing ones at 5 kt. A change of phase counts only when it lasts and the ai
 
 from collections.abc import Sequence
 from enum import Enum
-from itertools import pairwise
+from operator import sub
 from typing import NamedTuple
 
 from models.derive.fields import find_ground_field
-from models.derive.measures import apart_nm, height_ft, speed_kt
+from models.derive.measures import apart_at_most_nm, apart_nm, height_ft, speed_kt
 from models.derive.performance import AircraftKind, Performance
 from models.vocab.position import Position
 
 FASTEST_ON_GROUND_KT = 230
 """no wheel holds more; a "ground" point above it is a wrong flag"""
+ABOVE_ALL_GROUND_FT = 16000
+"""higher than any field with an error of barometric altitude"""
+HIGH_ENOUGH_FT = 1500
+"""so high above the fields nearby, no speed makes it stand on one"""
 PERSISTS_S = 15
 LEAST_FLIGHT_NM = 0.7
 LONGEST_RUNWAY_NM = 2.2
@@ -44,7 +48,7 @@ class Phase(NamedTuple):
 def judge_state(track: Sequence[Position], index: int, performance: Performance) -> State:
     """What one point says by itself, with its neighbours only used to check its speed."""
     position = track[index]
-    if position.on_ground is not True and (position.altitude_ft or 0) > 16000:
+    if position.on_ground is not True and (position.altitude_ft or 0) > ABOVE_ALL_GROUND_FT:
         return State.AIRBORNE
     speed = speed_kt(track, index)
     if position.on_ground:
@@ -73,21 +77,41 @@ def judge_state(track: Sequence[Position], index: int, performance: Performance)
 
 def find_phases(track: Sequence[Position], performance: Performance) -> list[Phase]:
     """Alternating phases that survive the tests of persistence and displacement."""
-    runs: list[Phase] = []
-    for index in range(len(track)):
-        state = judge_state(track, index, performance)
-        if state is State.UNCLEAR:
-            continue
-        is_airborne = state is State.AIRBORNE
-        if runs and runs[-1].is_airborne == is_airborne:
-            runs[-1] = runs[-1]._replace(last=index)
-        else:
-            runs.append(Phase(is_airborne, index, index))
+    runs = _find_runs(track, performance)
     runs = _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
     runs = _drop(
         runs, [run.is_airborne or _is_stop(track, runs, number, performance) for number, run in enumerate(runs)]
     )
     return _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
+
+
+def _find_runs(track: Sequence[Position], performance: Performance) -> list[Phase]:
+    """Points that say the same, in a row. Most say it without a look at their neighbours, which takes time."""
+    runs: list[Phase] = []
+    first = last = 0
+    current: State | None = None
+    for index, position in enumerate(track):
+        altitude, speed = position.altitude_ft, position.ground_speed_kt
+        if position.on_ground and speed is not None and speed <= FASTEST_ON_GROUND_KT:
+            state = State.GROUND
+        elif (
+            altitude is not None
+            and not position.on_ground
+            and (altitude > ABOVE_ALL_GROUND_FT or (height_ft(position) or 0) > HIGH_ENOUGH_FT)
+        ):
+            state = State.AIRBORNE
+        else:
+            state = judge_state(track, index, performance)
+            if state is State.UNCLEAR:
+                continue
+        if state is not current:
+            if current is not None:
+                runs.append(Phase(current is State.AIRBORNE, first, last))
+            current, first = state, index
+        last = index
+    if current is not None:
+        runs.append(Phase(current is State.AIRBORNE, first, last))
+    return runs
 
 
 def _drop(runs: list[Phase], keep: list[bool]) -> list[Phase]:
@@ -113,16 +137,23 @@ def _is_flight(track: Sequence[Position], runs: list[Phase], number: int) -> boo
     points = track[run.first : run.last + 1]
     displaced_nm = 0.0
     for point in points:
+        if apart_at_most_nm(grounds[0], point) <= displaced_nm:
+            continue
         displaced_nm = max(displaced_nm, apart_nm(grounds[0], point))
         if displaced_nm >= 3 * LONGEST_RUNWAY_NM:
             return True
     lasted_s = points[-1].at_s - points[0].at_s
-    peak_ft = max((height_ft(point) or 0 for point in points), default=0)
+    is_away = displaced_nm >= LONGEST_RUNWAY_NM
     if displaced_nm < LEAST_FLIGHT_NM or len(points) < 2 or lasted_s < PERSISTS_S:
-        return displaced_nm >= LONGEST_RUNWAY_NM and peak_ft > 1000
-    return (peak_ft >= 300 and (displaced_nm >= LONGEST_RUNWAY_NM or lasted_s >= 30 or peak_ft > 1000)) or (
-        displaced_nm >= LONGEST_RUNWAY_NM and lasted_s >= 60
-    )
+        return is_away and _find_peak_ft(points) > 1000
+    if is_away and lasted_s >= 60:
+        return True
+    peak_ft = _find_peak_ft(points)
+    return peak_ft >= 300 if is_away or lasted_s >= 30 else peak_ft > 1000
+
+
+def _find_peak_ft(points: Sequence[Position]) -> float:
+    return max(height_ft(point) or 0 for point in points)
 
 
 def _is_stop(track: Sequence[Position], runs: list[Phase], number: int, performance: Performance) -> bool:
@@ -140,16 +171,27 @@ def _is_stop(track: Sequence[Position], runs: list[Phase], number: int, performa
     lasted_s = points[-1].at_s - points[0].at_s
     if before is None:
         return True
-    speeds = [speed for index in range(run.first, run.last + 1) if (speed := speed_kt(track, index)) is not None]
-    slowest = min(speeds, default=0.0)
     if after is None:
-        return len(points) >= 2 or slowest < performance.lift_off_kt
+        return len(points) >= 2 or _find_slowest(track, run, performance.lift_off_kt) < performance.lift_off_kt
     hidden_s = after.at_s - before.at_s
     if hidden_s < TOUCH_AND_GO_S:
         return False
-    if slowest >= performance.airborne_kt * 0.7:
+    rolling_kt = performance.airborne_kt * 0.7
+    if _find_slowest(track, run, rolling_kt) >= rolling_kt:
         return hidden_s >= LEAST_STOP_S
     return len(points) >= 2 or lasted_s >= PERSISTS_S or hidden_s >= 120
+
+
+def _find_slowest(track: Sequence[Position], run: Phase, limit_kt: float) -> float:
+    """The lowest speed of a run; the search ends at the first one below a limit."""
+    slowest = None
+    for index in range(run.first, run.last + 1):
+        speed = speed_kt(track, index)
+        if speed is not None and (slowest is None or speed < slowest):
+            slowest = speed
+            if slowest < limit_kt:
+                break
+    return slowest or 0.0
 
 
 def split_moved_ground(track: Sequence[Position], phases: list[Phase]) -> list[Phase]:
@@ -160,9 +202,11 @@ def split_moved_ground(track: Sequence[Position], phases: list[Phase]) -> list[P
             cut.append(phase)
             continue
         first = phase.first
-        for here, there in pairwise(range(phase.first, phase.last + 1)):
-            if track[there].at_s - track[here].at_s > 900 and apart_nm(track[here], track[there]) > 10:
+        times = [point.at_s for point in track[phase.first : phase.last + 1]]
+        silences = [phase.first + i for i, gap_s in enumerate(map(sub, times[1:], times)) if gap_s > 900]
+        for here in silences:
+            if apart_nm(track[here], track[here + 1]) > 10:
                 cut.append(Phase(False, first, here))
-                first = there
+                first = here + 1
         cut.append(Phase(False, first, phase.last))
     return cut

@@ -32,6 +32,8 @@ SHORTEST_FLIGHT_S = 150
 SMALL_SPARE_S, MOST_SPARE_S = 30 * 60, 4 * 3600
 """within so much spare time an aircraft that vanished and reappeared is taken to have made one stop, not two"""
 NEAR_NM = 60
+CROSSING_NEAR_S, CROSSING_FAR_S = 30, 240
+"""lift-off speed is nearly always crossed within half a minute of the change of phase; it may be minutes away"""
 CLEAR_CLIMB_FT, CLEAR_CLIMB_NM = 6000, 15
 """a record that begins in a climb farther from a field than this does not tell where the flight began"""
 
@@ -328,19 +330,34 @@ def _cross_lift_off_s(
 ) -> float | None:
     """When the speed crossed that of lift-off or touchdown, nearest to the change of phase; None when not seen."""
     middle_s = (track[ground].at_s + track[air].at_s) / 2
-    begin, end = (air, ground) if is_arrival else (ground, air)
-    while begin > 0 and middle_s - track[begin - 1].at_s < 240:
-        begin -= 1
-    while end < len(track) - 1 and track[end + 1].at_s - middle_s < 240:
-        end += 1
+    best: float | None = None
+    for reach_s in (CROSSING_NEAR_S, CROSSING_FAR_S):
+        begin, end = (air, ground) if is_arrival else (ground, air)
+        while begin > 0 and middle_s - track[begin - 1].at_s < reach_s:
+            begin -= 1
+        while end < len(track) - 1 and track[end + 1].at_s - middle_s < reach_s:
+            end += 1
+        best, seen_s = _find_crossing(track, range(begin, end + 1), performance, middle_s, is_arrival=is_arrival)
+        if best is not None and abs(best - middle_s) < seen_s:
+            break
+    return best
+
+
+def _find_crossing(
+    track: Sequence[Position], indexes: range, performance: Performance, middle_s: float, *, is_arrival: bool
+) -> tuple[float | None, float]:
+    """The crossing nearest to an instant, and how far from that instant on both sides the speed is known."""
     limit = performance.lift_off_kt
     best: float | None = None
     before: tuple[float, float] | None = None
-    for index in range(begin, end + 1):
+    first_s: float | None = None
+    for index in indexes:
         speed = speed_kt(track, index)
         if speed is None:
             continue
         here = (track[index].at_s, speed)
+        if first_s is None:
+            first_s = here[0]
         if before is not None and here[0] - before[0] <= 300:
             slower, faster = (here[1], before[1]) if is_arrival else (before[1], here[1])
             if slower < limit <= faster:
@@ -349,7 +366,9 @@ def _cross_lift_off_s(
                 if best is None or abs(at_s - middle_s) < abs(best - middle_s):
                     best = at_s
         before = here
-    return best
+    if first_s is None or before is None:
+        return None, 0.0
+    return best, min(middle_s - first_s, before[0] - middle_s)
 
 
 def _is_same(previous: Ended, ended: Ended) -> bool:

@@ -3,8 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from math import isfinite
-from operator import itemgetter
+from operator import itemgetter, sub
 
+from models.derive.measures import LONGEST_DEGREE_NM
 from models.vocab.geodesy import distance_nm
 from models.vocab.position import Position
 from models.vocab.trace import order_positions
@@ -15,6 +16,8 @@ POSITION_ERROR_NM = 0.6
 """two receivers may time the same flight a few seconds apart"""
 OUTRANKED_S = 300
 """so near in time to a received position, a computed one adds nothing but the error of whoever wrote the log"""
+EMPTY_DEG = 0.01
+"""a position so near to zero north, zero east is an empty message"""
 LOOK_BACK = 40
 """how many runs of agreeing points a later run may follow, when places contradict each other"""
 LOOK_AHEAD = 120
@@ -23,9 +26,17 @@ LOOK_AHEAD = 120
 
 def clean_track(positions: Iterable[Position]) -> list[Position]:
     """Positions fit for timing: the largest set that one aircraft can have flown, in order of time."""
-    usable = [position for position in positions if _is_usable(position)]
-    heard = [position for position in usable if not position.is_interpolated]
+    usable = [
+        position
+        for position in positions
+        if not position.is_stale
+        and -90 <= (latitude := position.latitude) <= 90
+        and -180 <= (longitude := position.longitude) <= 180
+        and (abs(latitude) >= EMPTY_DEG or abs(longitude) >= EMPTY_DEG)
+        and isfinite(position.at_s)
+    ]
     computed = [position for position in usable if position.is_interpolated]
+    heard = [position for position in usable if not position.is_interpolated] if computed else usable
     received = drop_impossible(drop_repeats(order_positions(heard)))
     if not computed:
         return received
@@ -47,18 +58,11 @@ def fill_silence(received: list[Position], computed: list[Position]) -> list[Pos
     return order_positions(kept)
 
 
-def _is_usable(position: Position) -> bool:
-    return (
-        not position.is_stale
-        and isfinite(position.at_s)
-        and -90 <= position.latitude <= 90
-        and -180 <= position.longitude <= 180
-        and not (abs(position.latitude) < 0.01 and abs(position.longitude) < 0.01)  # an empty position message
-    )
-
-
 def drop_repeats(track: list[Position]) -> list[Position]:
     """One position for each half second: where several sources speak at once, the one that says most."""
+    times = [position.at_s for position in track]
+    if min(map(sub, times[1:], times), default=1.0) >= 0.5:
+        return track
     kept: list[Position] = []
     for position in track:
         if kept and position.at_s - kept[-1].at_s < 0.5:
@@ -84,9 +88,27 @@ def can_follow(earlier: Position, later: Position) -> bool:
     return apart_nm <= POSITION_ERROR_NM + FASTEST_KT * (later.at_s - earlier.at_s) / 3600
 
 
+def find_breaks(track: list[Position]) -> list[int]:
+    """Where a position cannot follow the one before it."""
+    breaks: list[int] = []
+    if not track:
+        return breaks
+    last_s, last_latitude, last_longitude = track[0][:3]
+    for index, position in enumerate(track):
+        at_s, latitude, longitude = position[:3]
+        # The way along a meridian and a parallel is longer than the straight one, and quicker to measure.
+        at_most_nm = LONGEST_DEGREE_NM * (abs(latitude - last_latitude) + abs(longitude - last_longitude))
+        if at_most_nm > POSITION_ERROR_NM + FASTEST_KT * (at_s - last_s) / 3600 and not can_follow(
+            track[index - 1], position
+        ):
+            breaks.append(index)
+        last_s, last_latitude, last_longitude = at_s, latitude, longitude
+    return breaks
+
+
 def drop_impossible(track: list[Position]) -> list[Position]:
     """The chain of agreeing runs with the most points: spoofed and mistimed points contradict the rest and fall out."""
-    starts = [0] + [i for i in range(1, len(track)) if not can_follow(track[i - 1], track[i])]
+    starts = [0, *find_breaks(track)]
     if len(starts) == 1:
         return track
     ends = [*starts[1:], len(track)]

@@ -5,7 +5,6 @@ Format: readsb's README-json.md, "trace jsons"; row lengths and other traps as m
 
 import zlib
 from collections.abc import Iterable
-from itertools import pairwise
 from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -100,7 +99,7 @@ def sort_positions(positions: Iterable[Position]) -> list[Position]:
 def order_positions(positions: Iterable[Position]) -> list[Position]:
     """Positions in order of time; those of one instant in an order that does not depend on the input's."""
     track = sorted(positions, key=itemgetter(0))
-    if any(earlier.at_s == later.at_s for earlier, later in pairwise(track)):
+    if len({position.at_s for position in track}) < len(track):
         track.sort(key=_order_key)
     return track
 
