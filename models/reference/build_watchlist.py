@@ -24,7 +24,7 @@ LEFT_OUT = "plane-alert-db"
 
 NOTE = (
     "Airframes linked to ICE Air by public observers. Being listed says that an airframe has flown such work, never "
-    "that one of its flights is such a flight. Made by build_watchlist.py; edit watchlist_review.yml, not this."
+    "that one of its flights is such a flight. Add airframes here: build_watchlist.py keeps those it does not know."
 )
 
 SOURCES = {
@@ -197,13 +197,23 @@ def choose_operator(entry: dict[str, Any], evidence: list[dict[str, Any]], known
     return None
 
 
+def keep_additions(document: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    """The document with what people added to the present file: airframes it does not have, and their sources."""
+    built = {row["icao24"] for row in document["aircraft"]}
+    added = [row for row in present["aircraft"] if row["icao24"] not in built]
+    rows = sorted([*document["aircraft"], *added], key=lambda row: row["registration"])
+    return document | {"sources": present["sources"] | document["sources"], "aircraft": rows}
+
+
 def main() -> None:
-    """Write ``watchlist.yml`` (or the file given with --out) and check that it loads."""
+    """Write ``watchlist.yml`` (or the file given with --out), keeping people's additions, and check that it loads."""
     parser = argparse.ArgumentParser(description="Build models/reference/watchlist.yml.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=WATCHLIST_FILE)
     arguments = parser.parse_args()
     document = build_watchlist(arguments.folder)
+    if arguments.out.exists():
+        document = keep_additions(document, yaml.safe_load(arguments.out.read_text(encoding="utf-8")))
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
     arguments.out.write_text(text, encoding="utf-8")
     read_watchlist(arguments.out)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 import yaml
 
-from models.reference.build_watchlist import Known, build_row
+from models.reference.build_watchlist import Known, build_row, keep_additions
 from models.vocab.watchlist import WATCHLIST_FILE, WatchlistError, WatchStatus, load_watchlist
 
 GOOD = {
@@ -100,3 +100,15 @@ def test_what_only_the_share_alike_list_says_does_not_reach_ours():
     assert "operator" not in row
     assert row["status"] == "historical"
     assert row["era"] == "2010-19"
+
+
+def test_an_airframe_that_a_person_added_survives_a_rebuild():
+    row = GOOD["aircraft"][0]
+    built = {"sources": {"log": {"name": "a log"}}, "aircraft": [row | {"status": "historical"}]}
+    present = {"sources": GOOD["sources"], "aircraft": [row, row | {"icao24": "a2d25e", "registration": "N281GX"}]}
+    kept = keep_additions(built, present)
+    assert [(entry["registration"], entry["status"]) for entry in kept["aircraft"]] == [
+        ("N278GX", "historical"),
+        ("N281GX", "current"),
+    ]
+    assert set(kept["sources"]) == {"us", "log"}
