@@ -24,7 +24,7 @@ LEFT_OUT = "plane-alert-db"
 
 NOTE = (
     "Airframes linked to ICE Air by public observers. Being listed says that an airframe has flown such work, never "
-    "that one of its flights is such a flight. Add airframes here: build_watchlist.py keeps those it does not know."
+    "that one of its flights is such a flight. Add airframes here; build_watchlist.py keeps those it does not know."
 )
 
 SOURCES = {
