@@ -52,9 +52,7 @@ def judge_send(
     failed = [exchange for exchange in exchanges if exchange.status is not None and not _is_success(exchange)]
     if failed:
         last = failed[-1]
-        is_permanent = (
-            last.status in PERMANENT_STATUS if last.protocol == "http" else last.status in {535, 550, 551, 553}
-        )
+        is_permanent = last.status in (PERMANENT_STATUS if last.protocol == "http" else PERMANENT_MAIL_REPLIES)
         outcome = Outcome.PERMANENT if is_permanent else Outcome.TEMPORARY
         return Answer(outcome, f"{last.protocol} {last.status}", last.retry_after_s)
     if was_request_written:

@@ -18,9 +18,11 @@ from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.plugins.base import NotifyBase
 
 from alerts.answer import Answer, judge_send
-from alerts.egress import AllowedPair, is_public
+from alerts.egress import AllowedPair
+from alerts.inbox import INBOX_URL
 from alerts.message import Message
 from alerts.wire import Wire, begin_watch
+from models.vocab.network import is_public
 
 SCHEMAS_FILE = Path(__file__).with_name("schemas.yml")
 
@@ -35,8 +37,6 @@ REFUSED_PARAMETERS = frozenset(
 )
 # Webhooks are our own kind of receiver: they are told the key by which to know a repeat.
 WEBHOOK_SCHEMAS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
-# Registered with Apprise in sender processes only (alerts/sender.py), which alone know where the file lies.
-INBOX_URL = "inbox://local"
 
 
 class ChannelError(ValueError):

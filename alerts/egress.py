@@ -11,10 +11,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from models.vocab.network import IPAddress, is_public
 
-NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-COMPATIBLE = ipaddress.IPv6Network("::/96")  # deprecated ::a.b.c.d, which some kernels still route as IPv4
 SOCKET_EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 PROCESS_EVENTS = frozenset(
     {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork", "os.forkpty", "pty.spawn"}
@@ -43,23 +41,6 @@ def parse_allowed(text: str) -> tuple[AllowedPair, ...]:
             raise ValueError(f"not a host:port pair: {part}")
         pairs.append(AllowedPair(host.lower(), int(port)))
     return tuple(pairs)
-
-
-def is_public(address: IPAddress) -> bool:
-    """Whether an address is on the public internet, looking through every way to write IPv4 inside IPv6."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.is_site_local or address in COMPATIBLE or address in NAT64[1]:
-            return False
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in NAT64[0]:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if address.teredo:
-            return False
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
-    )
 
 
 def is_allowed(host: object, port: object, allowed: tuple[AllowedPair, ...]) -> bool:

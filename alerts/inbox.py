@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 INBOX_FILE = "inbox.jsonl"
+# Registered with Apprise in sender processes only (alerts/sender.py), which alone know where the file lies.
+INBOX_URL = "inbox://local"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from alerts.addresses import seal_address
+from alerts.inbox import INBOX_URL
 from models.secrets import InstanceKey
 from models.store.channel import add_channel, find_channel
 from models.store.session import Engine, transaction
 from models.store.subscription import add_subscription, list_subscriptions
 
 INBOX_LABEL = "inbox"
-INBOX_URL = "inbox://local"
 
 
 def ensure_inbox(engine: Engine, key: InstanceKey, home: Path, now: datetime) -> None:

@@ -23,6 +23,7 @@ from twisted.internet.error import ConnectError, ConnectionClosed
 
 from crawlers.problems import CrawlProblem, SourceRefused, SourceUnreachable, judge_status, read_retry_after
 from models import clock
+from models.vocab.network import is_public
 
 Endpoint = tuple[str, int]
 
@@ -45,14 +46,6 @@ class NotAsked(IgnoreRequest):
     def __init__(self, problem: CrawlProblem):
         super().__init__(str(problem))
         self.problem = problem
-
-
-def is_public(host: str) -> bool:
-    """Whether a numeric address belongs to the public internet (IPv4 inside IPv6 is unwrapped)."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
-    return address.is_global and not address.is_multicast
 
 
 def resolve_endpoints(base_url: str | None) -> frozenset[Endpoint]:
@@ -81,7 +74,7 @@ def refuse_private_connections(allowed: frozenset[Endpoint]) -> None:
         address = arguments[1]
         if not isinstance(address, tuple) or tuple(address[:2]) in allowed:
             return
-        if not is_public(str(address[0])):
+        if not is_public(ipaddress.ip_address(str(address[0]).partition("%")[0])):
             raise PermissionError(errno.EACCES, f"connection to the private address {address[0]} refused")
 
     sys.addaudithook(inspect)
