@@ -150,8 +150,8 @@ def _say_why(
     if payload is None:
         return None
     if subscription.what == "source":
-        names = {*payload.sources, *([payload.name] if isinstance(payload, HealthPayload) else [])}
-        return f"you watch the source {value}" if value in names else None
+        is_about = isinstance(payload, HealthPayload) and value in {payload.name, *payload.sources}
+        return f"you watch the source {value}" if is_about else None
     if isinstance(payload, ArticlePayload):
         if subscription.what == "keyword" and _mentions(payload, value):
             return f"you watch the word {value}"

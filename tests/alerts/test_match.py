@@ -44,18 +44,29 @@ def count_deliveries(engine: Engine) -> int:
         ("airport", "kiwa", "you watch the airport KIWA, where this flight began"),
         ("airport", "AZA", "you watch the airport AZA, where this flight began"),
         ("airport", "KPHX", None),
-        ("source", "adsb_lol", "you watch the source adsb_lol"),
-        ("source", "adsb", None),
+        ("source", "adsb_lol", None),
         ("keyword", "KIWA", None),
     ],
 )
-def test_a_flight_reaches_those_who_watch_its_aircraft_operator_airport_or_source(
+def test_a_flight_reaches_those_who_watch_its_aircraft_operator_or_airport(
     engine: Engine, key: InstanceKey, what: str, value: str, reason: str | None
 ) -> None:
     subscribe(engine, make_channel(engine, key, "inbox://local", "me"), what, value)
     event_id = make_event(engine)
     match_events(engine, NOW)
     assert read_told(engine, event_id).get("me") == reason
+
+
+@pytest.mark.parametrize(("value", "is_told"), [("adsb_lol", True), ("flight positions", True), ("adsb", False)])
+@pytest.mark.parametrize("kind", [EventKind.SOURCE_SILENT, EventKind.SOURCE_RECOVERED])
+def test_silence_reaches_those_who_watch_the_promise_or_one_of_its_sources(
+    engine: Engine, key: InstanceKey, kind: EventKind, value: str, is_told: bool
+) -> None:
+    subscribe(engine, make_channel(engine, key, "inbox://local", "me"), "source", value)
+    silence = HealthPayload(name="flight positions", reason="nobody answers", sources=("adsb_lol", "adsb_fi"))
+    event_id = make_event(engine, kind=kind, payload=silence)
+    match_events(engine, NOW)
+    assert ("me" in read_told(engine, event_id)) is is_told
 
 
 @pytest.mark.parametrize(
