@@ -3,7 +3,6 @@
 A bundle is a folder with ``run.json`` (one Run), ``items.jsonl`` (one item a line) and ``captures.warc.gz``.
 """
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -126,7 +125,7 @@ class Run(BaseModel):
     retry_after_s: float | None = Field(
         default=None, description="as the source asked for; the next crawl waits at least so long"
     )
-    recorded_at: datetime | None = Field(
+    recorded_at: AwareDatetime | None = Field(
         default=None, description="the source's own clock at the answer; differs from now in a replay"
     )
     fetches: tuple[Fetch, ...] = ()

@@ -18,9 +18,16 @@ from models.archive import Archive, read_warc
 from models.items import ArticleItem, Run, Verdict
 from models.store.bundle_files import BundleError, Refusals, open_captures, read_items, read_run
 from models.store.events import record_event
-from models.store.health import ensure_source, note_crawl, note_looks
+from models.store.health import ensure_source, note_crawl, note_looks, tell_look_time
 from models.store.position_lines import PositionLine
-from models.store.positions import EARLIEST_AT, LATEST_AHEAD, is_plausible, mark_for_derivation, store_positions
+from models.store.positions import (
+    EARLIEST_AT,
+    LATEST_AHEAD,
+    is_plausible,
+    is_plausible_instant,
+    mark_for_derivation,
+    store_positions,
+)
 from models.store.session import transaction
 from models.tables import Capture, Crawl, Fetch, Observation
 from models.vocab.certainty import Certainty
@@ -76,7 +83,7 @@ def _store(
     ensure_source(connection, run.source)
     is_new = _insert_crawl(connection, run, now)
     capture_ids = _insert_captures(connection, run, sizes, now)
-    _insert_fetches(connection, run, capture_ids, refusals)
+    _insert_fetches(connection, run, capture_ids, refusals, now)
     articles: list[ArticleItem] = []
     positions = _take_positions(read_items(folder, refusals), articles, capture_ids, refusals, now)
     stored = store_positions(connection, positions, source=run.source, capture_ids=capture_ids)
@@ -110,7 +117,7 @@ def _insert_crawl(connection: Connection, run: Run, now: datetime) -> bool:
             source=run.source,
             started_at=run.started_at,
             finished_at=run.finished_at,
-            recorded_at=run.recorded_at,
+            recorded_at=tell_look_time(run, now) if run.recorded_at else None,
             verdict=run.verdict.value,
             reason=run.reason,
             # The fetches have a table of their own.
@@ -147,10 +154,14 @@ def _insert_captures(connection: Connection, run: Run, sizes: Mapping[str, int],
     return {sha256.hex(): number for sha256, number in rows}
 
 
-def _insert_fetches(connection: Connection, run: Run, capture_ids: Mapping[str, int], refusals: Refusals) -> None:
+def _insert_fetches(
+    connection: Connection, run: Run, capture_ids: Mapping[str, int], refusals: Refusals, now: datetime
+) -> None:
     rows = []
     for fetch in run.fetches:
-        if fetch.sha256 in capture_ids:
+        if not is_plausible_instant(fetch.fetched_at, now):
+            refusals.add(f"a fetch of {fetch.url[:200]} dated {fetch.fetched_at.isoformat()}")
+        elif fetch.sha256 in capture_ids:
             rows.append(
                 {
                     "crawl_id": run.run_id,
@@ -190,6 +201,8 @@ def _store_article(
     connection: Connection, run: Run, article: ArticleItem, capture_ids: Mapping[str, int], now: datetime
 ) -> bool:
     """Store what a source says in an article, and raise its event the first time the address is seen. True when new."""
+    if article.published_at is not None and not is_plausible_instant(article.published_at, now):
+        article = article.model_copy(update={"published_at": None})
     body = article.model_dump(mode="json", exclude={"kind", "capture", "locator"})
     key = make_article_key(article.url)
     offered = insert(Observation).values(

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.derive.changes import DAY_RECORD_SUFFIX
 from models.items import Run, Verdict
-from models.store.positions import LATEST_AHEAD
+from models.store.positions import is_plausible_instant
 from models.tables import Source
 
 LOOKS_MAY_BE_APART = timedelta(minutes=5)
@@ -79,10 +79,10 @@ def note_looks(connection: Connection, run: Run, now: datetime) -> None:
 
 
 def tell_look_time(run: Run, now: datetime) -> datetime:
-    """When a crawl looked, by the source's own clock where it has one that can be right."""
-    if run.recorded_at is None or run.recorded_at > now + LATEST_AHEAD:
+    """When a crawl looked, by the source's own clock where it can be right: it cannot be ahead of the crawl's end."""
+    if run.recorded_at is None or not is_plausible_instant(run.recorded_at, now):
         return run.finished_at
-    return run.recorded_at
+    return min(run.recorded_at, run.finished_at)
 
 
 def _not_before(run: Run) -> datetime | None:

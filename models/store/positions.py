@@ -37,6 +37,11 @@ def is_plausible(at_s: int, now: datetime) -> bool:
     return EARLIEST_AT.timestamp() <= at_s <= (now + LATEST_AHEAD).timestamp()
 
 
+def is_plausible_instant(at: datetime, now: datetime) -> bool:
+    """Whether what a stranger dates can be of that instant; beyond the years 1 to 9999 a stored one cannot be read."""
+    return EARLIEST_AT <= at <= now + LATEST_AHEAD
+
+
 def store_positions(
     connection: Connection, lines: Iterable[PositionLine], *, source: str, capture_ids: Mapping[str, int]
 ) -> Stored:

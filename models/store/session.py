@@ -7,24 +7,27 @@ to its SQLSTATE before anything else can see it.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import psycopg
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from psycopg.abc import Buffer
+from psycopg.types.datetime import TimestamptzLoader
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 __all__ = [
     "Connection",
     "Engine",
-    "Session",
+    "StoreAddressError",
     "StoreError",
     "StoreUnavailable",
     "driver_connection",
     "make_engine",
-    "session",
     "transaction",
     "wait_until_ready",
 ]
+
+FIRST_INSTANT, LAST_INSTANT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 # SQLSTATE classes after which the same transaction may simply be tried again: connection lost, server going down or
 # coming up, too many connections, serialisation failure and deadlock.
@@ -43,10 +46,18 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state of the server, not a
     """The database could not be reached or gave up; nothing was written, and the same may be tried again."""
 
 
+class StoreAddressError(StoreError, ValueError):
+    """The address of the database is none; does not repeat it, for it may hold a password."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.args = ("DATABASE_URL is not the address of a PostgreSQL database (postgresql://user@host:port/name)",)
+
+
 def make_engine(url: str, *, application: str = "tarmac", pool_size: int = 5) -> Engine:
-    """Make an engine that finds the server again after a restart. ``url`` is any PostgreSQL address."""
+    """Make an engine that finds the server again after a restart. Raises StoreAddressError for no PostgreSQL address."""
     engine = create_engine(
-        _with_driver(url),
+        _read_address(url),
         hide_parameters=True,
         pool_pre_ping=True,
         pool_size=pool_size,
@@ -57,6 +68,7 @@ def make_engine(url: str, *, application: str = "tarmac", pool_size: int = 5) ->
         },
     )
     event.listen(engine, "handle_error", _strip_values)
+    event.listen(engine, "connect", _read_every_instant)
     return engine
 
 
@@ -72,14 +84,6 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     except (DBAPIError, psycopg.Error) as error:
         # Python keeps the original as __context__ even so; it has been stripped of values where SQLAlchemy saw it.
         raise _translate(error) from None
-
-
-@contextmanager
-def session(engine: Engine) -> Iterator[Session]:
-    """Run a block in one ORM session and one transaction, with errors as in ``transaction``."""
-    with transaction(engine) as connection, Session(connection, expire_on_commit=False) as opened:
-        yield opened
-        opened.flush()
 
 
 def wait_until_ready(engine: Engine, timeout_s: float) -> None:
@@ -104,11 +108,34 @@ def driver_connection(connection: Connection) -> psycopg.Connection[tuple[object
     return raw
 
 
-def _with_driver(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if scheme in {"postgres", "postgresql"}:
-        return f"postgresql+psycopg{separator}{rest}"
-    return url
+class _BoundedLoader(TimestamptzLoader):
+    """Reads an instant outside the years Python knows as the nearest inside, so that one row never hides the others.
+
+    The bounds lie a day inside, so that the instant can be told in any time zone.
+    """
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return min(max(super().load(data), FIRST_INSTANT), LAST_INSTANT)
+        except psycopg.DataError:
+            written = bytes(data)
+            return FIRST_INSTANT if written.startswith(b"-") or written.endswith(b"BC") else LAST_INSTANT
+
+
+def _read_every_instant(connection: psycopg.Connection[tuple[object, ...]], _record: object) -> None:
+    connection.adapters.register_loader("timestamptz", _BoundedLoader)
+
+
+def _read_address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreAddressError from None
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername != "postgresql+psycopg":
+        raise StoreAddressError
+    return address
 
 
 def _translate(error: DBAPIError | psycopg.Error) -> StoreError:

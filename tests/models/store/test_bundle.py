@@ -259,3 +259,28 @@ def test_crawl_killed_while_it_wrote_is_loaded_as_far_as_it_got(loader: Loader) 
     assert report.capture_count == 1
     assert report.position_count == 0
     assert CAPTURE[:10] in "".join(report.issues)
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "2030-01-01T00:00:00Z"])
+def test_date_that_cannot_be_is_not_believed(loader: Loader, written: str) -> None:
+    folder = loader.make([make_article(published_at=written)])
+    run = json.loads((folder / "run.json").read_text())
+    run["recorded_at"] = run["fetches"][0]["fetched_at"] = written
+    (folder / "run.json").write_text(json.dumps(run))
+    report = load_bundle(loader.engine, folder, loader.archive, after(1))
+    assert (report.article_count, report.refused_count) == (1, 1)
+    assert loader.ask("select occurred_at, payload->>'published_at' from event") == [(NOON, None)]
+    assert loader.ask("select recorded_at from crawl") == [(NOON,)]
+    assert loader.ask("select looked_at from aircraft_look") == [(NOON,)]
+
+
+def test_source_whose_clock_is_ahead_has_not_looked_at_the_future(loader: Loader) -> None:
+    folder = loader.make(fly(NOON))
+    run = json.loads((folder / "run.json").read_text())
+    run["recorded_at"] = after(60 * 24).isoformat()
+    (folder / "run.json").write_text(json.dumps(run))
+    load_bundle(loader.engine, folder, loader.archive, after(1))
+    assert loader.ask("select recorded_at from crawl union all select looked_at from aircraft_look") == [
+        (NOON,),
+        (NOON,),
+    ]
