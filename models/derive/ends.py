@@ -27,7 +27,7 @@ def find_low_field(
     is_moving = is_vertical(track, index, is_arrival=is_arrival)
     has_aligned = False
     fields = []
-    for near in airports_near(place.latitude, place.longitude, LOW_RADIUS_NM + 2):
+    for near in airports_near(place.latitude, place.longitude, LOW_RADIUS_NM + 2, performance.least_runway_ft):
         if not can_use(near.airport, performance.least_runway_ft):
             continue
         height = height_over(near.airport, place)

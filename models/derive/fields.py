@@ -28,8 +28,9 @@ def can_use(airport: Airport, runway_ft: int) -> bool:
 
 def find_ground_field(place: Position, performance: Performance) -> Airport | None:
     """The field an aircraft rolling or standing at this place is on; None where no field fits or two fit as well."""
-    nearby = airports_near(place.latitude, place.longitude, GROUND_RADIUS_NM)
-    for runway_ft in dict.fromkeys((performance.least_runway_ft, performance.least_runway_seen_ft)):
+    runways_ft = dict.fromkeys((performance.least_runway_ft, performance.least_runway_seen_ft))
+    nearby = airports_near(place.latitude, place.longitude, GROUND_RADIUS_NM, min(runways_ft))
+    for runway_ft in runways_ft:
         fields = sorted(
             (measure_field(near, place) for near in nearby if can_use(near.airport, runway_ft)),
             key=lambda field: field.misfit,

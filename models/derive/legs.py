@@ -92,7 +92,8 @@ def cut_pieces(track: Sequence[Position], phases: Sequence[Phase], performance: 
             if after is not None and not after.is_airborne:
                 pieces.append(Piece(phase.last, after.first, phase.last, after.first, is_unheard=True))
             continue
-        gaps = [i for i in range(phase.first, phase.last) if track[i + 1].at_s - track[i].at_s >= SHORTEST_GAP_S]
+        times = [point.at_s for point in track[phase.first : phase.last + 1]]
+        gaps = [i for i, gap_s in enumerate(map(sub, times[1:], times), phase.first) if gap_s >= SHORTEST_GAP_S]
         cuts = [i for i in gaps if has_unseen_stop(track, i, i + 1, performance)]
         starts = [phase.first, *(cut + 1 for cut in cuts)]
         stops = [*cuts, phase.last]

@@ -6,7 +6,7 @@ and taxiing ones at 5 kt. A change of phase counts only when it lasts and the ai
 
 from collections.abc import Sequence
 from enum import Enum
-from operator import sub
+from operator import itemgetter, sub
 from typing import NamedTuple
 
 from models.derive.fields import find_ground_field
@@ -46,14 +46,18 @@ class Phase(NamedTuple):
 
 
 def judge_state(track: Sequence[Position], index: int, performance: Performance) -> State:
-    """What one point says by itself, with its neighbours only used to check its speed."""
+    """What one point says by itself, with its neighbours only used to check its speed, which takes time."""
     position = track[index]
-    if position.on_ground is not True and (position.altitude_ft or 0) > ABOVE_ALL_GROUND_FT:
+    if position.on_ground:
+        sent = position.ground_speed_kt
+        speed = sent if sent is not None and sent <= FASTEST_ON_GROUND_KT else speed_kt(track, index)
+        return State.UNCLEAR if speed is not None and speed > FASTEST_ON_GROUND_KT else State.GROUND
+    if position.altitude_ft is not None and position.altitude_ft > ABOVE_ALL_GROUND_FT:
+        return State.AIRBORNE
+    height = height_ft(position)
+    if height is not None and height > HIGH_ENOUGH_FT:
         return State.AIRBORNE
     speed = speed_kt(track, index)
-    if position.on_ground:
-        return State.UNCLEAR if speed is not None and speed > FASTEST_ON_GROUND_KT else State.GROUND
-    height = height_ft(position)
     if height is None:
         if speed is None:
             return State.UNCLEAR
@@ -78,32 +82,28 @@ def judge_state(track: Sequence[Position], index: int, performance: Performance)
 def find_phases(track: Sequence[Position], performance: Performance) -> list[Phase]:
     """Alternating phases that survive the tests of persistence and displacement."""
     runs = _find_runs(track, performance)
+    count = len(runs)
     runs = _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
     runs = _drop(
         runs, [run.is_airborne or _is_stop(track, runs, number, performance) for number, run in enumerate(runs)]
     )
+    if len(runs) == count:
+        return runs
+    # A flight next to a stop that was none is another flight now.
     return _drop(runs, [not run.is_airborne or _is_flight(track, runs, number) for number, run in enumerate(runs)])
 
 
 def _find_runs(track: Sequence[Position], performance: Performance) -> list[Phase]:
-    """Points that say the same, in a row. Most say it without a look at their neighbours, which takes time."""
+    """Points that say the same, in a row."""
     runs: list[Phase] = []
     first = last = 0
     current: State | None = None
-    for index, position in enumerate(track):
-        altitude, speed = position.altitude_ft, position.ground_speed_kt
-        if position.on_ground and speed is not None and speed <= FASTEST_ON_GROUND_KT:
-            state = State.GROUND
-        elif (
-            altitude is not None
-            and not position.on_ground
-            and (altitude > ABOVE_ALL_GROUND_FT or (height_ft(position) or 0) > HIGH_ENOUGH_FT)
-        ):
-            state = State.AIRBORNE
-        else:
-            state = judge_state(track, index, performance)
-            if state is State.UNCLEAR:
-                continue
+    for index, (altitude, on_ground) in enumerate(map(itemgetter(3, 4), track)):
+        # Cruise needs no closer look.
+        is_high = altitude is not None and altitude > ABOVE_ALL_GROUND_FT and not on_ground
+        state = State.AIRBORNE if is_high else judge_state(track, index, performance)
+        if state is State.UNCLEAR:
+            continue
         if state is not current:
             if current is not None:
                 runs.append(Phase(current is State.AIRBORNE, first, last))

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from math import isfinite
+from math import inf
 from operator import itemgetter, sub
 
 from models.derive.measures import LONGEST_DEGREE_NM
@@ -32,8 +32,8 @@ def clean_track(positions: Iterable[Position]) -> list[Position]:
         if not position.is_stale
         and -90 <= (latitude := position.latitude) <= 90
         and -180 <= (longitude := position.longitude) <= 180
-        and (abs(latitude) >= EMPTY_DEG or abs(longitude) >= EMPTY_DEG)
-        and isfinite(position.at_s)
+        and not (-EMPTY_DEG < latitude < EMPTY_DEG and -EMPTY_DEG < longitude < EMPTY_DEG)
+        and -inf < position.at_s < inf
     ]
     computed = [position for position in usable if position.is_interpolated]
     heard = [position for position in usable if not position.is_interpolated] if computed else usable
@@ -94,13 +94,12 @@ def find_breaks(track: list[Position]) -> list[int]:
     if not track:
         return breaks
     last_s, last_latitude, last_longitude = track[0][:3]
-    for index, position in enumerate(track):
-        at_s, latitude, longitude = position[:3]
-        # The way along a meridian and a parallel is longer than the straight one, and quicker to measure.
-        at_most_nm = LONGEST_DEGREE_NM * (abs(latitude - last_latitude) + abs(longitude - last_longitude))
-        if at_most_nm > POSITION_ERROR_NM + FASTEST_KT * (at_s - last_s) / 3600 and not can_follow(
-            track[index - 1], position
-        ):
+    # The way along a meridian and a parallel is longer than the straight one, and quicker to measure.
+    error_deg = POSITION_ERROR_NM / LONGEST_DEGREE_NM
+    deg_per_s = FASTEST_KT / 3600 / LONGEST_DEGREE_NM
+    for index, (at_s, latitude, longitude) in enumerate(map(itemgetter(0, 1, 2), track)):
+        way_deg = abs(latitude - last_latitude) + abs(longitude - last_longitude)
+        if way_deg > error_deg + deg_per_s * (at_s - last_s) and not can_follow(track[index - 1], track[index]):
             breaks.append(index)
         last_s, last_latitude, last_longitude = at_s, latitude, longitude
     return breaks

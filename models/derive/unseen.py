@@ -83,7 +83,7 @@ def rate_fields(track: Sequence[Position], index: int, performance: Performance,
     radius_nm = RIVAL_NM if performance.is_jet else LIGHT_RADIUS_NM
     most_ft = RIVAL_FT if performance.is_jet else LIGHT_HEIGHT_FT
     rivals = []
-    for near in airports_near(place.latitude, place.longitude, radius_nm + 2):
+    for near in airports_near(place.latitude, place.longitude, radius_nm + 2, performance.least_runway_ft):
         if not can_use(near.airport, performance.least_runway_ft) or near.airport.longest_runway_ft is None:
             continue
         height = height_over(near.airport, place)

@@ -68,7 +68,8 @@ class NearAirport(NamedTuple):
 class _Table(NamedTuple):
     rows: list[list[str]]
     by_code: dict[str, int]
-    by_cell: dict[tuple[int, int], list[tuple[float, float, int]]]
+    by_cell: dict[tuple[int, int], list[tuple[float, float, int, int]]]
+    """latitude, longitude, longest runway in feet, row"""
 
 
 def find_airport(code: str) -> Airport | None:
@@ -77,8 +78,11 @@ def find_airport(code: str) -> Airport | None:
     return None if index is None else _make_airport(index)
 
 
-def airports_near(latitude: float, longitude: float, radius_nm: float) -> list[NearAirport]:
-    """All airports of any kind whose reference point lies within the radius, nearest first."""
+def airports_near(latitude: float, longitude: float, radius_nm: float, least_runway_ft: int = 0) -> list[NearAirport]:
+    """All airports of any kind whose reference point lies within the radius, nearest first.
+
+    With ``least_runway_ft`` only those known to have a runway so long.
+    """
     by_cell = _load_table().by_cell
     reach = radius_nm / 60
     west_reach = min(180.0, reach / max(0.01, cos(radians(min(89.0, abs(latitude) + reach)))))
@@ -88,8 +92,9 @@ def airports_near(latitude: float, longitude: float, radius_nm: float) -> list[N
     )
     for south in range(floor(latitude - reach), ceil(latitude + reach)):
         for west in columns:
-            for field_latitude, field_longitude, index in by_cell.get((south, (west + 180) % 360 - 180), ()):
-                if abs(field_latitude - latitude) > reach:
+            cell = by_cell.get((south, (west + 180) % 360 - 180), ())
+            for field_latitude, field_longitude, runway_ft, index in cell:
+                if runway_ft < least_runway_ft or abs(field_latitude - latitude) > reach:
                     continue
                 distance = distance_nm(latitude, longitude, field_latitude, field_longitude)
                 if distance <= radius_nm:
@@ -122,11 +127,11 @@ def _load_table() -> _Table:
         for code in codes:
             by_code[code] = index
         rows[index][11] = " ".join(dict.fromkeys((*rows[index][11].split(), *codes)))
-    by_cell: defaultdict[tuple[int, int], list[tuple[float, float, int]]] = defaultdict(list)
+    by_cell: defaultdict[tuple[int, int], list[tuple[float, float, int, int]]] = defaultdict(list)
     second_codes: list[tuple[str, int]] = []
     for index, row in enumerate(rows):
         latitude, longitude = float(row[4]), float(row[5])
-        by_cell[floor(latitude), floor(longitude)].append((latitude, longitude, index))
+        by_cell[floor(latitude), floor(longitude)].append((latitude, longitude, int(row[8] or 0), index))
         if row[11]:
             first, *others = row[11].split()
             by_code.setdefault(first, index)
