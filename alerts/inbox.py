@@ -5,7 +5,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,23 +25,50 @@ class InboxMessage:
     is_repeat: bool
 
 
-def read_inbox(home: Path) -> Iterator[InboxMessage]:
-    """Messages in the order they came. A line cut off by a crash is left out: its send was never acknowledged."""
-    path = home / INBOX_FILE
-    if not path.exists():
-        return
-    seen: set[str] = set()
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row = json.loads(line)
-                message = InboxMessage(
-                    row["key"], row["title"], row["body"], datetime.fromisoformat(row["at"]), row["key"] in seen
-                )
-            except (ValueError, KeyError, TypeError):
-                continue
-            seen.add(message.key)
-            yield message
+class InboxReader:
+    """Reads an inbox that grows: each call gives what came since the last, and reads no line twice."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / INBOX_FILE
+        self._offset = 0
+        self._seen: set[str] = set()
+
+    def read_new(self) -> list[InboxMessage]:
+        """Messages in the order they came. A line cut off by a crash is left out: its send was never acknowledged."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        if size < self._offset:
+            # someone emptied it or put it aside: another inbox begins
+            self._offset, self._seen = 0, set()
+        if size == self._offset:
+            return []
+        found = []
+        with self._path.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # being written, or cut off; its end is waited for
+                self._offset += len(line)
+                if message := self._parse(line):
+                    found.append(message)
+        return found
+
+    def _parse(self, line: bytes) -> InboxMessage | None:
+        try:
+            row = json.loads(line)
+            at, key = datetime.fromisoformat(row["at"]), row["key"]
+            message = InboxMessage(key, row["title"], row["body"], at, key in self._seen)
+        except (ValueError, KeyError, TypeError):
+            return None
+        self._seen.add(message.key)
+        return message
+
+
+def read_inbox(home: Path) -> list[InboxMessage]:
+    """All messages, for who looks once; who looks again and again keeps an InboxReader."""
+    return InboxReader(home).read_new()
 
 
 def append_message(path: Path, *, key: str, title: str, body: str, at: datetime) -> None:

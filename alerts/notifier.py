@@ -76,6 +76,7 @@ class Notifier:
         home: Path,
         *,
         slot_count: int = SLOT_COUNT,
+        is_replay: bool = False,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._engine = engine
@@ -84,6 +85,7 @@ class Notifier:
         self._home = home
         self._now = now
         self._slot_count = slot_count
+        self._is_replay = is_replay
         self._outbox = Outbox(engine, worker=name_worker(), slot_count=slot_count)
         self._threads = ThreadPoolExecutor(slot_count, thread_name_prefix="send")
         self._sending: set[Future[None]] = set()
@@ -151,7 +153,7 @@ class Notifier:
             self._outbox.release(claimed, time.monotonic() - began)
 
     def _send(self, claimed: Claimed) -> Answer:
-        message = words.render_claimed(claimed)
+        message = words.render_claimed(claimed, is_replay=self._is_replay)
         try:
             url = unseal_address(self._key, claimed.channel_id, claimed.url_sealed)
         except SealError:
@@ -237,7 +239,7 @@ def main() -> int:
     with SenderPool(settings.home, allow_private=settings.allow_private) as pool:
         pool.warm()
         words.warm()
-        notifier = Notifier(engine, key, pool, settings.home)
+        notifier = Notifier(engine, key, pool, settings.home, is_replay=settings.is_replay)
         signal.signal(signal.SIGTERM, notifier.stop)
         signal.signal(signal.SIGINT, notifier.stop)
         try:

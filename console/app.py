@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+from collections import deque
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -16,7 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException as RoutingException
 
-from alerts.inbox import read_inbox
+from alerts.inbox import InboxMessage, InboxReader
 from alerts.notifier import HEALTH_FILE
 from console import words
 from console.guard import host_guard
@@ -69,20 +71,25 @@ class Page:
         self.settings = settings
         self.engine = engine
         self._templates = make_templates()
+        # requests are answered by several threads
+        self._inbox, self._inbox_lock = InboxReader(settings.home), threading.Lock()
+        self._newest: deque[InboxMessage] = deque(maxlen=ALERTS_SHOWN)
 
     def render(self, request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         """One page as HTML."""
         common = {
             "now": clock.now(),
             "notice": self.settings.notice,
-            "is_replay": not self.settings.live and self.settings.source_base_url is not None,
+            "is_replay": self.settings.is_replay,
             "attributions": read_attributions(),
         }
         return self._templates.TemplateResponse(request, template, common | values, status_code=status_code)
 
     def list_alerts(self, connection: Connection) -> list[dict[str, Any]]:
         """The newest messages of the local inbox, each with the event it told."""
-        messages = list(read_inbox(self.settings.home))[-ALERTS_SHOWN:][::-1]
+        with self._inbox_lock:
+            self._newest.extend(self._inbox.read_new())
+            messages = list(self._newest)[::-1]
         events = find_events_of_deliveries(connection, [message.key for message in messages])
         return [
             {

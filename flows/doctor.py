@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.local.binaries import PostgresError, find_binaries
 from flows.local.health import FLOWS_FILE, NOTIFIER_FILE, answers, find_prefect, tell_age_s, works_lately
-from flows.local.run import DATABASE_FILE
+from flows.local.homes import DATABASE_FILE, MODE_FILE, find_home, find_installation, is_running
 from models.archive import Archive, CaptureDamaged, CaptureMissing
 from models.queries.delivery import measure_queue
 from models.queries.watch import SourceState, list_source_states
@@ -46,6 +46,7 @@ class Finding:
 
 def examine(settings: Settings, now: datetime) -> list[Finding]:
     """Everything there is to say about an installation, whether it runs or not."""
+    settings = find_installation(settings)
     findings = [*examine_settings(settings), *examine_watchlist(settings), *examine_disk(settings)]
     findings += [*examine_key(settings), *examine_archive(settings)]
     url = find_database(settings)
@@ -64,14 +65,25 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
 
 
 def find_database(settings: Settings) -> str | None:
-    """Address of the database: DATABASE_URL, else that of the running service."""
-    note = settings.home / DATABASE_FILE
-    return settings.database_url or (note.read_text(encoding="utf-8").strip() if note.exists() else None)
+    """Address of the database: DATABASE_URL, else that of what runs in TARMAC_HOME, else of live, else of the replay.
+
+    None when nothing runs there: the note of a run that was killed leads nowhere.
+    """
+    if settings.database_url:
+        return settings.database_url
+    home = find_home(settings)
+    note = home / DATABASE_FILE
+    return note.read_text(encoding="utf-8").strip() if is_running(home) and note.exists() else None
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """What is set, and what is set that nobody reads."""
-    kind = "live sources" if settings.live else "the recorded day unless started with --live"
+    mode = settings.home / MODE_FILE
+    live, replay = "live sources", "the recorded day"
+    if mode.exists():
+        kind = live if mode.read_text(encoding="utf-8").strip() == "live" else replay
+    else:
+        kind = live if settings.live else f"{replay} unless started with --live"
     database = "DATABASE_URL" if settings.database_url else "its own PostgreSQL"
     yield Finding(Level.OK, "settings", f"home {settings.home.absolute()}, {database}, {kind}")
     known = {f"TARMAC_{name.upper()}" for name in Settings.model_fields}

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         default="", description="host:port pairs in private networks that channels may reach, comma separated"
     )
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether what is watched is a recorded day: every page and every message then says so."""
+        return not self.live and self.source_base_url is not None
+
     @cached_property
     def archive_location(self) -> str:
         """Address of the capture archive."""

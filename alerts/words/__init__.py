@@ -23,14 +23,19 @@ from models.vocab.event import ArticlePayload, FlightPayload, HealthPayload
 
 LANGUAGE = "en"
 BODY_LIMIT = 4000
+# Title and text of every message told in a replay begin with it, so that nobody takes it for the present.
+REPLAY = "REPLAY"
 
 __all__ = ["render_claimed", "render_event", "render_test", "warm"]
 
 
-def render_claimed(claimed: Claimed) -> Message:
-    """The message for one delivery, saying so when it may be a repeat or has been corrected since."""
+def render_claimed(claimed: Claimed, *, is_replay: bool = False) -> Message:
+    """The message for one delivery, saying so when it is replayed, may be a repeat or has been corrected since."""
     title, body = render_event(claimed.event)
     notices = []
+    if is_replay:
+        title = clean_title(f"{REPLAY}: {title}")
+        notices.append(f"{REPLAY} of a recorded day, not the present: nothing in this message is happening now.")
     if claimed.is_repeat:
         notices.append("Sent again after an interruption: you may have this message already.")
     if claimed.is_superseded:

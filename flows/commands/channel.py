@@ -13,6 +13,7 @@ from alerts.outbox import describe_code
 from alerts.worker import SenderPool, SenderUnavailable
 from flows.cli import InputError
 from flows.doctor import find_database
+from flows.local.homes import find_installation
 from models import clock
 from models.secrets import KeyFileError, SealError, open_instance_key
 from models.settings import Settings
@@ -25,7 +26,8 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     """The database of this installation: DATABASE_URL, else the server that ``tarmac run`` runs. Raises InputError."""
     url = find_database(settings)
     if not url:
-        raise InputError("no database: start Tarmac with `tarmac run`, or set DATABASE_URL")
+        home = find_installation(settings).home.absolute()
+        raise InputError(f"Tarmac is not running in {home}: start it with `tarmac run`, or set DATABASE_URL")
     engine = make_engine(url, application="tarmac command")
     try:
         yield engine
@@ -56,7 +58,7 @@ def channel() -> None:
 @click.option("--label", help="a name for it; a short one is made up without")
 def add(url: str, label: str | None) -> None:
     """Add the channel URL, any Apprise address on the list; `-` reads it from standard input."""
-    settings = Settings()
+    settings = find_installation(Settings())
     if url == "-":
         url = sys.stdin.readline().strip()
     with open_database(settings) as engine:
@@ -85,7 +87,7 @@ def list_() -> None:
 @click.argument("name")
 def test(name: str) -> None:
     """Send a test message through the channel NAME (its label or id)."""
-    settings = Settings()
+    settings = find_installation(Settings())
     with open_database(settings) as engine, SenderPool(settings.home, allow_private=settings.allow_private) as pool:
         key = open_instance_key(settings.instance_key_file)
         try:

@@ -8,6 +8,7 @@ from flows.cli import InputError
 from flows.commands.channel import open_database
 from flows.derive import derive_marked
 from flows.load import find_bundles, load_bundles
+from flows.local.homes import find_installation
 from models import clock
 from models.archive import Archive
 from models.settings import Settings
@@ -22,7 +23,7 @@ from models.vocab.watchlist import WatchlistError, load_watchlist
 @click.option("--derive/--no-derive", default=True, help="Derive legs and events afterwards.")
 def load(bundles: tuple[Path, ...], derive: bool) -> None:
     """Load BUNDLES: folders a crawl left, or folders of such folders. Loading one twice changes nothing."""
-    settings = Settings()
+    settings = find_installation(Settings())
     try:
         folders = find_bundles(bundles)
         watchlist = load_watchlist(settings.watchlist)

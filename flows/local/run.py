@@ -1,7 +1,6 @@
 """The whole service on one machine: start everything in order, look after it, stop everything in order."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -14,12 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alerts.inbox import InboxMessage, read_inbox
+from alerts.inbox import InboxMessage, InboxReader
 from alerts.setup import ensure_inbox
 from flows.local import prefect_server
 from flows.local.binaries import PostgresError, choose_account
 from flows.local.cluster import choose_folder
 from flows.local.health import PREFECT_NOTE
+from flows.local.homes import DATABASE_FILE, HomeError, choose_home, remember_mode, take_home
 from flows.local.postgres import PostgresServer
 from flows.local.services import CONSOLE, FLOWS, NOTIFIER, PREFECT, REPLAY
 from flows.local.supervisor import Supervisor, end_leftovers
@@ -31,9 +31,6 @@ from models.store.schema import upgrade
 from models.store.server import ensure_database
 from models.store.session import Engine, StoreError, make_engine, transaction, wait_until_ready
 
-DATABASE_FILE = "database.url"
-"""Address of the database while Tarmac runs, for commands typed in another terminal."""
-LOCK_FILE = "run.lock"
 REPLAY_WATCHLIST = Path(__file__).resolve().parent.parent / "replay" / "watchlist.yml"
 # The recorded clock runs six times as fast, so that a look every ten seconds sees the record every minute, as live.
 REPLAY_SPEED, REPLAY_POLL_S = 6.0, 10.0
@@ -68,7 +65,7 @@ class LocalService:
         self._tell = tell
         self._show = show
         self._stopped = threading.Event()
-        self._shown_count = 0
+        self._inbox = InboxReader(self.home)
         self._source_states: dict[str, SourceState] = {}
         self._is_page_up = False
 
@@ -80,7 +77,7 @@ class LocalService:
         """Start, look after everything until a stop is requested, stop. Raises CannotRun."""
         began = time.monotonic()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_take_home(self.home))
+            self._take_home(stack)
             end_leftovers(self.home)
             port = _choose_page_port(self.settings.page_host, self.settings.page_port)
             self.page_url = f"http://{self.settings.page_host}:{port}"
@@ -104,6 +101,16 @@ class LocalService:
                 f"all processes started after {time.monotonic() - began:.0f} s; logs are in {self.home / 'logs'}"
             )
             self._look_after(supervisor, engine, began)
+
+    def _take_home(self, stack: contextlib.ExitStack) -> None:
+        try:
+            stack.enter_context(take_home(self.home))
+            remember_mode(self.home, live=self.settings.live)
+        except HomeError as error:
+            raise CannotRun(str(error)) from None
+        # a run that was killed could not take its addresses back
+        for note in (DATABASE_FILE, PREFECT_NOTE):
+            (self.home / note).unlink(missing_ok=True)
 
     def _look_after(self, supervisor: Supervisor, engine: Engine, began: float) -> None:
         next_sources_at = 0.0
@@ -161,7 +168,7 @@ class LocalService:
             ensure_inbox(engine, key, self.home, clock.now())
         except (StoreError, KeyFileError) as error:
             raise CannotRun(str(error)) from None
-        self._shown_count = sum(1 for _ in read_inbox(self.home))
+        self._inbox.read_new()
         self._tell("the database has this version's schema")
         return engine
 
@@ -202,10 +209,8 @@ class LocalService:
         }
 
     def _show_new_messages(self) -> None:
-        messages = list(read_inbox(self.home))
-        for message in messages[self._shown_count :]:
+        for message in self._inbox.read_new():
             self._show(message)
-        self._shown_count = len(messages)
 
     def _tell_sources(self, engine: Engine) -> None:
         """Say which sources changed their state, and since when."""
@@ -226,13 +231,14 @@ class LocalService:
 
 def plan(settings: Settings, *, live: bool, speed: float | None, poll_s: float | None, port: int | None) -> RunOptions:
     """Options of a run: what was asked for on the command line over the settings over what fits the mode."""
-    changes: dict[str, object] = {"live": live or settings.live}
+    is_live = live or settings.live
+    changes: dict[str, object] = {"live": is_live, "home": choose_home(settings, live=is_live)}
     if port is not None:
         changes["page_port"] = port
     chosen_speed = speed or REPLAY_SPEED
     if poll_s is not None:
         changes["poll_s"] = poll_s
-    elif not changes["live"] and "poll_s" not in settings.model_fields_set:
+    elif not is_live and "poll_s" not in settings.model_fields_set:
         changes["poll_s"] = max(1.0, REPLAY_POLL_S * REPLAY_SPEED / chosen_speed)
     return RunOptions(settings.model_copy(update=changes), speed=chosen_speed)
 
@@ -240,31 +246,6 @@ def plan(settings: Settings, *, live: bool, speed: float | None, poll_s: float |
 def with_replay(options: RunOptions, *, faults: str | None, start_from: str | None) -> RunOptions:
     """The same options with another way to replay."""
     return replace(options, faults=faults, start_from=start_from)
-
-
-@contextlib.contextmanager
-def _take_home(home: Path) -> Iterator[None]:
-    """Keep the home folder to this run. Raises CannotRun when another run has it."""
-    try:
-        if not home.exists():
-            home.mkdir(parents=True)
-            # root's database runs as another user, who must pass through; what is secret in here is 0600 or 0700
-            home.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        descriptor = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise CannotRun(f"cannot use the folder {home}: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode().strip()
-        os.close(descriptor)
-        raise CannotRun(f"another Tarmac runs in {home} (process {holder}); stop it, or set TARMAC_HOME") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _choose_page_port(host: str, wanted: int) -> int:

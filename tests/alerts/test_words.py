@@ -147,6 +147,16 @@ def test_a_repeat_of_a_message_corrected_since_says_both() -> None:
     check_snapshot("repeat", f"{message.title}\n\n{message.body}\n")
 
 
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_message_told_in_a_replay_begins_by_saying_so(name: str) -> None:
+    claim = make_claim(make_row(*MESSAGES[name]))
+    message = render_claimed(claim, is_replay=True)
+    assert message.title.startswith("REPLAY: ")
+    assert len(message.title) <= TITLE_LIMIT
+    assert message.body.startswith("REPLAY of a recorded day, not the present")
+    assert "REPLAY" not in render_claimed(claim).title
+
+
 def test_a_new_revision_says_that_it_replaces_what_was_told() -> None:
     row = dataclasses.replace(make_row(*MESSAGES["landed"]), revision=2)
     title, body = render_event(row)

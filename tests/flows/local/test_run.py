@@ -103,9 +103,9 @@ def test_service_starts_tells_stops_and_goes_on_after_being_killed(home: Path) -
     began = time.monotonic()
     first = Run(home, "--faults", "none")
     page = first.wait_for(r"the page answers after \d+ s: (http://\S+)")[1]
-    first.wait_for(r"\nALERT: ")
+    first.wait_for(r"\nALERT: REPLAY: ")
     assert time.monotonic() - began < 120
-    first.wait_for(r"\nALERT: N\w+ left ")
+    first.wait_for(r"\nALERT: REPLAY: N\w+ (may have )?left ")
     with urllib.request.urlopen(page, timeout=10) as answer:
         assert "replay" in answer.read().decode().lower()
 
