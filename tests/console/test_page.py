@@ -241,6 +241,10 @@ def test_the_page_stays_up_while_the_database_is_away(tmp_path: Path, archive: A
         assert "the database does not answer" in httpx.get(f"{address}/health").text
 
 
+def test_adsb_fi_is_named_with_a_link_as_it_asks(page: str) -> None:
+    assert '<a href="https://adsb.fi"' in httpx.get(page).text
+
+
 def test_every_kind_of_event_has_a_heading() -> None:
     assert set(HEADINGS) == {kind.value for kind in EventKind}
 
