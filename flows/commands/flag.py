@@ -1,8 +1,6 @@
 """``tarmac flag FILE``: which sightings of a log are of aircraft we watch."""
 
-import gzip
 import json
-import zlib
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,11 @@ import click
 from flows.cli import InputError
 from models.derive.sightings import Sighting, judge_sightings
 from models.vocab.callsign import load_callsigns
+from models.vocab.packed import PackedError, unpack
 from models.vocab.watchlist import WatchlistError, load_watchlist
 
-GZIP_MAGIC = b"\x1f\x8b"
+LARGEST_LOG = 64 * 1024 * 1024
+"""bytes after unpacking; about half a million sightings"""
 TIME_KEYS = ("timestamp", "observed_at", "seen_at", "time", "date")
 
 
@@ -45,14 +45,11 @@ def flag(file: Path, watchlist_file: Path | None) -> None:
 def read_sightings(file: Path) -> list[Sighting]:
     """Read a log of sightings. Raises InputError with one line for a file that is no such log."""
     try:
-        content = file.read_bytes()
-        if content.startswith(GZIP_MAGIC):
-            content = gzip.decompress(content)
-        rows = json.loads(content)
+        rows = json.loads(unpack(file.read_bytes(), LARGEST_LOG))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}") from error
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{file}: is not a whole gzip file") from error
+    except PackedError as error:
+        raise InputError(f"{file}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: is not JSON ({error})") from error
     if not isinstance(rows, list):

@@ -3,7 +3,6 @@
 Format: readsb's README-json.md, "trace jsons"; row lengths and other traps as met in files from 2022 to 2026.
 """
 
-import zlib
 from collections.abc import Iterable
 from math import isfinite
 from operator import itemgetter
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from models.vocab.packed import PackedError, unpack
 from models.vocab.position import Position
 
 LARGEST_DOCUMENT = 64 * 1024 * 1024
@@ -112,16 +112,10 @@ def _order_key(position: Position) -> tuple[Any, ...]:
 def _decompress(content: bytes) -> bytes:
     if len(content) > LARGEST_DOCUMENT:
         raise TraceError("larger than any trace")
-    if content[:2] != b"\x1f\x8b":
-        return content
-    unpacker = zlib.decompressobj(wbits=31)
     try:
-        unpacked = unpacker.decompress(content, LARGEST_DOCUMENT)
-    except zlib.error as error:
-        raise TraceError(f"damaged gzip: {_one_line(error)}") from None
-    if not unpacker.eof:
-        raise TraceError("truncated or oversized gzip")
-    return unpacked
+        return unpack(content, LARGEST_DOCUMENT)
+    except PackedError as error:
+        raise TraceError(_one_line(error)) from None
 
 
 def _read_row(row: list[Any], start_s: float | None, source: str, *, is_interpolated: bool) -> Position:
