@@ -46,8 +46,19 @@ def check_slug(slug: str) -> None:
 def check_url(url: str) -> None:
     """Raise InputError unless this is the https address of a publisher."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.username
+        or parts.password
+        or not url.isprintable()
+    ):
         raise InputError(f"{url!r} is not an http(s) address")
+
+
+def quote(text: str) -> str:
+    """A text as a Python literal in double quotes, as the formatter wants them."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def render_spider(slug: str, url: str, kind: str) -> str:
@@ -55,8 +66,8 @@ def render_spider(slug: str, url: str, kind: str) -> str:
     parts = urlsplit(url)
     declaration = Template((TEMPLATES / "source.txt").read_text()).substitute(
         slug=slug,
-        url=url,
-        home=f"{parts.scheme}://{parts.netloc}/",
+        url=quote(url),
+        home=quote(f"{parts.scheme}://{parts.netloc}/"),
         lineage="PRESS" if kind == "feed" else "GOVERNMENT",
         least=0 if kind == "feed" else 1,
         canary="        canary=Range(least=1, most=500),\n" if kind == "feed" else "",

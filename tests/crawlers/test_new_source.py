@@ -1,5 +1,6 @@
 """Adding a source: three files are written, the tests fail, and they pass once a person has finished the spider."""
 
+import ast
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from ugly_upstream import UglyUpstream, reply
 
 from flows.cli import tarmac
+from flows.commands.new_source import render_spider
 
 ROOT = Path(__file__).parents[2]
 PAGE = {"notices": [{"link": "https://agency.example/1", "headline": "Invented notice", "office": "South"}]}
@@ -107,3 +109,15 @@ def test_names_and_addresses_that_cannot_be_are_refused(upstream: UglyUpstream) 
         assert done.exit_code == 2, (slug, url, done.output)
     assert upstream.connection_count == 0
     assert not (ROOT / "crawlers" / "spiders" / "agency.py").exists()
+
+
+@pytest.mark.parametrize("kind", ["json", "html", "feed"])
+def test_an_address_is_text_in_the_spider_and_never_code(kind: str) -> None:
+    url = 'https://agency.example/a?q="+print(1)+"\\'
+    tree = ast.parse(render_spider("agency", url, kind))
+    (declared,) = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg == "url" and isinstance(node.value, ast.Constant)
+    ]
+    assert declared.value == url
