@@ -39,6 +39,16 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a setting that cannot be used ends it with one line that does not repeat its value."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            complaint = describe_bad_setting(error)
+            if complaint is None:
+                raise
+            raise InputError(complaint) from None
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tarmac-watch", prog_name="tarmac")
@@ -52,7 +62,24 @@ class InputError(click.ClickException):
     exit_code = 2
 
     def show(self, file: object = None) -> None:
-        click.echo(f"tarmac: {self.message}", err=True)
+        click.echo(f"tarmac: {' '.join(self.message.split())}", err=True)
+
+
+def describe_bad_setting(error: ValueError) -> str | None:
+    """What is wrong with which setting; None for any other error. Imports late: most commands need none of it."""
+    from pydantic import ValidationError
+
+    from models.settings import Settings
+    from models.store.session import StoreAddressError
+
+    if isinstance(error, StoreAddressError):
+        return str(error)
+    if not isinstance(error, ValidationError) or error.title != Settings.__name__:
+        return None
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0])
+    variable = f"TARMAC_{name.upper()}" if name in Settings.model_fields else name
+    return f"{variable} cannot be used: {first['msg']}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

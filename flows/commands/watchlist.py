@@ -6,7 +6,7 @@ import click
 
 from flows.cli import InputError
 from models.vocab.aircraft import PairCheck
-from models.vocab.watchlist import Watchlist, WatchlistError, load_watchlist
+from models.vocab.watchlist import Watchlist, WatchlistError, load_watchlist, show_path
 
 
 @click.group()
@@ -29,7 +29,7 @@ def check(file: Path | None) -> None:
 def summarise(loaded: Watchlist) -> list[str]:
     """Say what is on a watchlist, a line each."""
     aircraft = loaded.by_icao24.values()
-    lines = [f"{loaded.path}: {len(aircraft)} aircraft, {len(loaded.polled)} of them polled"]
+    lines = [f"{show_path(loaded.path)}: {len(aircraft)} aircraft, {len(loaded.polled)} of them polled"]
     checks = loaded.count_checks()
     lines.append(
         "registration and address: "

@@ -55,7 +55,7 @@ class StoreAddressError(StoreError, ValueError):
 
 
 def make_engine(url: str, *, application: str = "tarmac", pool_size: int = 5) -> Engine:
-    """Make an engine that finds the server again after a restart. Raises StoreAddressError for no PostgreSQL address."""
+    """Make an engine that finds the server again after a restart. Raises StoreAddressError for any other address."""
     engine = create_engine(
         _read_address(url),
         hide_parameters=True,

@@ -133,28 +133,36 @@ def _load_shipped() -> Watchlist:
 
 def read_watchlist(path: Path) -> Watchlist:
     """Read and check one watchlist file; see load_watchlist."""
+    name = show_path(path)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WatchlistError(f"{path}: {error.strerror or 'cannot be read'}") from error
+        raise WatchlistError(f"{name}: {error.strerror or 'cannot be read'}") from error
     except UnicodeDecodeError as error:
-        raise WatchlistError(f"{path}: is not UTF-8 text") from error
-    except yaml.YAMLError as error:
-        raise WatchlistError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise WatchlistError(f"{name}: is not UTF-8 text") from error
+    except RecursionError as error:
+        raise WatchlistError(f"{name}: is not YAML: nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day that no month has
+        raise WatchlistError(f"{name}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
-        raise WatchlistError(f"{path}: is not a watchlist (no keys 'sources' and 'aircraft')")
+        raise WatchlistError(f"{name}: is not a watchlist (no keys 'sources' and 'aircraft')")
     try:
         parsed = _WatchlistFile.model_validate(document)
     except ValidationError as error:
-        raise WatchlistError(f"{path}: {_name_problem(document, error)}") from error
+        raise WatchlistError(f"{name}: {_name_problem(document, error)}") from error
     return _check_rows(path, parsed)
+
+
+def show_path(path: Path) -> str:
+    """A path on one line, whatever its name holds."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
 
 
 def _check_rows(path: Path, parsed: _WatchlistFile) -> Watchlist:
     by_icao24: dict[str, WatchedAircraft] = {}
     registrations: dict[str, int] = {}
     for number, row in enumerate(parsed.aircraft, start=1):
-        where = f"{path}: aircraft {number} ({row.registration}, {row.icao24})"
+        where = f"{show_path(path)}: aircraft {number} ({row.registration}, {row.icao24})"
         icao24 = clean_icao24(row.icao24)
         if icao24 is None:
             raise WatchlistError(f"{where}: {row.icao24!r} is not a 24-bit address (six hexadecimal digits)")

@@ -114,3 +114,30 @@ def test_without_a_database_one_line_says_so(monkeypatch: pytest.MonkeyPatch) ->
     refused = run("channel", "list")
     assert refused.exit_code == 2
     assert refused.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["foo", "postgresql://u:hunter2secret@h:notaport/x", "sqlite:///x", "mysql+pymysql://u:hunter2secret@h/x"],
+)
+def test_a_database_address_that_is_none_is_refused_in_one_line_without_it(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    refused = run("channel", "list")
+    assert refused.exit_code == 2
+    assert refused.output.startswith("tarmac: DATABASE_URL is not the address of a PostgreSQL database")
+    assert refused.output.count("\n") == 1
+    assert SECRET not in refused.output
+
+
+@pytest.mark.parametrize("command", [("channel", "list"), ("subscribe", "list"), ("db", "upgrade")])
+def test_a_setting_that_cannot_be_read_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TARMAC_POLL_S", SECRET)
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert refused.output.startswith("tarmac: TARMAC_POLL_S cannot be used: ")
+    assert refused.output.count("\n") == 1
+    assert SECRET not in refused.output

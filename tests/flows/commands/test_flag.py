@@ -70,6 +70,34 @@ def test_flag_refuses_what_is_no_log_in_one_line(tmp_path, content):
     assert result.stderr.startswith("tarmac: ")
 
 
+def test_flag_reads_rotated_logs_and_refuses_a_bomb(tmp_path):
+    rows = json.dumps(INVENTED_LOG).encode()
+    path = tmp_path / "log.json.gz"
+    path.write_bytes(gzip.compress(rows[:50]) + gzip.compress(rows[50:]))
+    assert len(run("flag", path).stdout.splitlines()) == len(INVENTED_LOG)
+    path.write_bytes(gzip.compress(b"[" + b" " * (65 * 1024 * 1024) + b"]", 1))
+    refused = run("flag", path)
+    assert refused.exit_code == 2
+    assert refused.stderr == f"tarmac: {path}: gzip that unpacks to more than 64 MiB\n"
+
+
+@pytest.mark.parametrize("command", [("flag",), ("watchlist", "check"), ("flag", "--watchlist")])
+def test_a_file_name_with_a_line_break_stays_on_one_line(tmp_path, command):
+    log = tmp_path / "log.json"
+    log.write_text("[]", encoding="utf-8")
+    broken = tmp_path / "two\nlines"
+    broken.write_text("[" * 200_000, encoding="utf-8")
+    result = run(*command, broken, *([log] if len(command) == 2 and command[0] == "flag" else []))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_watchlist_check_names_the_list_on_one_line(tmp_path):
+    path = tmp_path / "two\nlines.yml"
+    path.write_text("sources: {}\naircraft: []\n", encoding="utf-8")
+    assert "two\\nlines.yml: 0 aircraft" in run("watchlist", "check", path).stdout.splitlines()[0]
+
+
 def test_watchlist_check_says_what_is_on_the_list():
     result = run("watchlist", "check")
     assert result.exit_code == 0

@@ -65,7 +65,7 @@ def test_an_address_outside_the_us_block_is_accepted_and_counted(tmp_path):
     assert load_watchlist(path).count_checks() == {"outside the US block": 1}
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "{", "sources: [", "\x00"])
+@pytest.mark.parametrize("text", ["- a\n- b\n", "{", "sources: [", "\x00", "[" * 200_000, "a: 2026-13-45"])
 def test_what_is_no_watchlist_is_refused_in_one_line(tmp_path, text):
     path = tmp_path / "watchlist.yml"
     path.write_text(text, encoding="utf-8")
