@@ -106,7 +106,7 @@ def watch_news(installation: Installation, now: datetime) -> list[Run]:
         seen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with transaction(installation.engine) as connection:
             known = list_known_articles(connection, slug, now - NEWS_REACH)
-        seen_file.write_text("".join(f"{url}\n" for url in known), encoding="utf-8")
+        seen_file.write_text("".join(f"{key}\n" for key in known), encoding="utf-8")
         run = crawl_source(installation, slug, {"seen_file": str(seen_file.absolute())})
         runs += [run] if run else []
     return runs

@@ -3,6 +3,7 @@
 A bundle is a folder with ``run.json`` (one Run), ``items.jsonl`` (one item a line) and ``captures.warc.gz``.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,6 +15,9 @@ from models.vocab.certainty import Basis
 RUN_FILE = "run.json"
 ITEMS_FILE = "items.jsonl"
 CAPTURES_FILE = "captures.warc.gz"
+
+LONGEST_KEY = 400
+"""Characters of an address used as a key; PostgreSQL cannot index values of more than 2,700 bytes."""
 
 Icao24 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{6}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -67,7 +71,11 @@ class ArticleItem(Item):
     published_at: AwareDatetime | None = None
 
 
-AnyItem = Annotated[PositionItem | ArticleItem, Field(discriminator="kind")]
+def make_article_key(url: str) -> str:
+    """The key an article is known by: its address, or the beginning and the hash of one that is too long."""
+    if len(url) <= LONGEST_KEY:
+        return url
+    return f"{url[:LONGEST_KEY]}…{hashlib.sha256(url.encode()).hexdigest()}"
 
 
 class Verdict(StrEnum):

@@ -13,7 +13,8 @@ from scrapy import Request
 from scrapy.http import Response
 
 from crawlers.base import SourceSpider, clean_text, refuse
-from crawlers.problems import SourceChanged, WrongArguments
+from crawlers.problems import SourceChanged, SourceDegraded, WrongArguments
+from models import clock
 from models.items import PositionItem
 from models.vocab.certainty import Basis
 from models.vocab.watchlist import load_watchlist
@@ -21,6 +22,9 @@ from models.vocab.watchlist import load_watchlist
 MOST_ADDRESSES = 1000
 LONGEST_LIST = 8000
 """readsb refuses longer lists (api.c: 1000 addresses, 8000 characters)."""
+
+CLOCK_MAY_DIFFER = timedelta(minutes=10)
+"""A source further off this machine's clock cannot say what is happening now."""
 
 STALE_AFTER_S = 60.0
 """readsb drops a position after 60 s; an older one is a repetition."""
@@ -200,6 +204,7 @@ class AdsbxV2Spider(SourceSpider):
         document = self.read_json(response)
         rows = list_aircraft(document)
         now = read_clock(document)
+        self.check_clock(now, clock.now(), response)
         self.findings.recorded_at = max(now, self.findings.recorded_at or now)
         seen: set[tuple[str, datetime]] = set()
         for index, row in enumerate(rows):
@@ -211,6 +216,12 @@ class AdsbxV2Spider(SourceSpider):
             if item is not None and (item.icao24, item.observed_at) not in seen:
                 seen.add((item.icao24, item.observed_at))
                 yield item
+
+    def check_clock(self, source_now: datetime, now: datetime, response: Response) -> None:
+        """Note a publisher whose clock is wrong; a server that stands in for it plays another day."""
+        if not self.source_base_url and abs(source_now - now) > CLOCK_MAY_DIFFER:
+            ahead = "ahead" if source_now > now else "behind"
+            self.log_problem(SourceDegraded(f"the source's clock is more than ten minutes {ahead}"), response)
 
     def crawl_aircraft(self, row: dict[str, Any], now: datetime, response: Response, index: int) -> PositionItem | None:
         """One aircraft of the answer."""

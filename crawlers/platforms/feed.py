@@ -26,7 +26,7 @@ from crawlers.problems import (
     looks_like_html,
 )
 from crawlers.settings import MEBIBYTE
-from models.items import ArticleItem
+from models.items import ArticleItem, make_article_key
 
 MOST_ARTICLES = 10
 LARGEST_PAGE = 4 * MEBIBYTE
@@ -101,13 +101,13 @@ def parse_feed(body: bytes) -> tuple[list[Any], str | None]:
 
 
 class ArticleFeed(SourceSpider):
-    """Reads one feed. Articles named in ``seen_file`` (one address a line) are not fetched again."""
+    """Reads one feed. Articles named in ``seen_file`` (one key a line) are not fetched again."""
 
     stops_without_answer = False
 
     def read_arguments(self, arguments: dict[str, str]) -> None:
         seen_file = arguments.pop("seen_file", None)
-        self.seen = frozenset(Path(seen_file).read_text(encoding="utf-8").split()) if seen_file else frozenset()
+        self.seen = frozenset(Path(seen_file).read_text(encoding="utf-8").splitlines()) if seen_file else frozenset()
         most = arguments.pop("most", str(MOST_ARTICLES))
         if not most.isdecimal():
             raise WrongArguments("most= takes a number of articles")
@@ -136,7 +136,7 @@ class ArticleFeed(SourceSpider):
             self.log_problem(SourceDegraded(complaint), response)
         self.findings.canary_count = len(rows)
         entries = [entry for index, row in enumerate(rows) if (entry := self.read_entry(row, index, response))]
-        fresh = list({entry.url: entry for entry in entries if entry.url not in self.seen}.values())
+        fresh = list({entry.url: entry for entry in entries if make_article_key(entry.url) not in self.seen}.values())
         fresh.sort(key=lambda entry: entry.published_at.timestamp() if entry.published_at else 0.0, reverse=True)
         for _ in fresh[self.most :]:
             self.findings.skip("article for a later crawl")

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from models.store.bundle import make_article_key
+from models.items import make_article_key
 from models.tables.crawl import Capture, Fetch, Observation
 from models.tables.delivery import Delivery
 from models.tables.event import Event

@@ -67,16 +67,15 @@ def list_unwatched_days(
 ) -> list[date]:
     """Days with a time, in the ``reach`` before ``present``, in which no source answered well for ``longest``.
 
-    Only times between two good looks count: what was before the first one was never promised to be watched.
+    Only times between two good looks count: what was before the first one was never promised to be watched. A gap that
+    began before the reach is known by the last good look before it, and counts from where the reach begins.
     """
+    begins_at = present - reach
     looked_at = func.coalesce(Crawl.recorded_at, Crawl.finished_at).label("looked_at")
-    looks = list(
-        connection.execute(
-            select(looked_at)
-            .where(Crawl.source.in_(sources), Crawl.verdict == "ok", looked_at > present - reach)
-            .order_by(looked_at)
-        ).scalars()
-    )
+    good = select(looked_at).where(Crawl.source.in_(sources), Crawl.verdict == "ok", looked_at <= present)
+    looks = list(connection.execute(good.where(looked_at > begins_at).order_by(looked_at)).scalars())
+    if connection.execute(good.where(looked_at <= begins_at).limit(1)).first() is not None:
+        looks.insert(0, begins_at)
     days = set()
     for earlier, later in pairwise(looks):
         if later - earlier > longest:
@@ -85,13 +84,8 @@ def list_unwatched_days(
 
 
 def list_known_articles(connection: Connection, source: str, since: datetime) -> list[str]:
-    """Addresses of articles of a source that were seen after ``since``."""
+    """Keys (``make_article_key``) of articles of a source that were seen after ``since``."""
     statement = select(Observation.source_key).where(
         Observation.source == source, Observation.kind == "article", Observation.seen_at > since
     )
     return list(connection.execute(statement).scalars())
-
-
-def is_loaded(connection: Connection, run_id: object) -> bool:
-    """Whether the crawl with this id is in the database."""
-    return connection.execute(select(Crawl.id).where(Crawl.id == run_id)).first() is not None

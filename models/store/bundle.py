@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.archive import Archive, read_warc
-from models.items import ArticleItem, Run, Verdict
+from models.items import ArticleItem, Run, Verdict, make_article_key
 from models.store.bundle_files import BundleError, Refusals, open_captures, read_items, read_run
 from models.store.events import record_event
 from models.store.health import ensure_source, note_crawl, note_looks, tell_look_time
@@ -32,9 +32,6 @@ from models.store.session import transaction
 from models.tables import Capture, Crawl, Fetch, Observation
 from models.vocab.certainty import Certainty
 from models.vocab.event import ArticlePayload, EventKind
-
-LONGEST_KEY = 400
-"""Characters of an address used as a key; PostgreSQL cannot index values of more than 2,700 bytes."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +230,3 @@ def _store_article(
         recorded_at=now,
     )
     return is_new
-
-
-def make_article_key(url: str) -> str:
-    """The key an article is stored under: its address, or the beginning and the hash of one that is too long."""
-    if len(url) <= LONGEST_KEY:
-        return url
-    return f"{url[:LONGEST_KEY]}…{hashlib.sha256(url.encode()).hexdigest()}"

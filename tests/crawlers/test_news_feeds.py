@@ -6,7 +6,7 @@ import pytest
 from conftest import Crawl, Crawled
 from ugly_upstream import UglyUpstream, reply, reset
 
-from models.items import ArticleItem, Verdict
+from models.items import ArticleItem, Verdict, make_article_key
 
 PUBLISHER = "https://meduza.io"
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -36,12 +36,13 @@ def test_articles_come_with_their_text_newest_first_and_once(
     crawl: Crawl, upstream: UglyUpstream, tmp_path: Path
 ) -> None:
     seen = tmp_path / "seen.txt"
-    seen.write_text(f"{PUBLISHER}/en/seen\n")
-    links = [f"{PUBLISHER}/en/{name}" for name in ("one", "two", "seen", "two", "three")]
+    long = f"{PUBLISHER}/en/{'long' * 110}"
+    seen.write_text(f"{PUBLISHER}/en/seen\n{make_article_key(long)}\n")
+    links = [*(f"{PUBLISHER}/en/{name}" for name in ("one", "two", "seen", "two", "three")), long]
     feed_of(upstream, rss(*links))
     crawled = crawl("meduza", seen_file=str(seen), most="2")
     assert crawled.run.verdict is Verdict.OK, crawled.log
-    assert crawled.run.canary_count == 5
+    assert crawled.run.canary_count == 6
     assert upstream.asked[1:] == ["/meduza/rss/en/all", "/meduza/en/one", "/meduza/en/two"]
     first, second = articles(crawled)
     assert [first.url, second.url] == links[:2]

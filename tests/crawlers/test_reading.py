@@ -17,7 +17,8 @@ from crawlers.platforms.adsbx_v2 import list_aircraft, read_instant, read_positi
 from crawlers.platforms.feed import parse_feed, read_link
 from crawlers.problems import CrawlProblem, SourceChanged, read_retry_after
 from crawlers.spiders.adsb_lol import AdsbLolSpider
-from models.items import PositionItem
+from models import clock
+from models.items import PositionItem, Verdict
 
 NOW = dt.datetime.fromtimestamp(NOW_MS / 1000, dt.UTC)
 CAPTURE = "0" * 64
@@ -112,6 +113,17 @@ def test_any_json_is_read_or_named(document: object) -> None:
 
 def test_one_bare_aircraft_is_a_list_of_one() -> None:
     assert list_aircraft({**aircraft(), "now": NOW_MS}) == [{**aircraft(), "now": NOW_MS}]
+
+
+@pytest.mark.parametrize(("minutes", "is_named"), [(-60, True), (60, True), (3, False)])
+def test_clock_of_a_publisher_that_cannot_be_right_is_named(minutes: int, is_named: bool) -> None:
+    spider = AdsbLolSpider(icao24="a960a9")
+    source_now = clock.now() + dt.timedelta(minutes=minutes)
+    body = json.dumps({**answer(), "now": source_now.timestamp()}).encode()
+    request = Request("https://api.adsb.lol/v2/hex/a960a9", meta={"capture": CAPTURE, "asked": ["a960a9"]})
+    list(spider.crawl_watchlist(TextResponse(request.url, body=body, request=request)))
+    assert ["clock" in message for _, message in spider.findings.problems] == [True] * is_named
+    assert all(verdict is Verdict.DEGRADED for verdict, _ in spider.findings.problems)
 
 
 def test_same_position_twice_counts_once() -> None:
