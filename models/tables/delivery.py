@@ -19,7 +19,7 @@ class Channel(Table):
     label: Mapped[str] = mapped_column(unique=True)
     scheme: Mapped[str]
     url_sealed: Mapped[bytes] = mapped_column(LargeBinary)
-    state: Mapped[str] = mapped_column(server_default="active", comment="active | disabled")
+    state: Mapped[str] = mapped_column(server_default="active", comment="active | disabled | removed")
     reason: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]

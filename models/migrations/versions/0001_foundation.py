@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("scheme", sa.Text(), nullable=False),
         sa.Column("url_sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("state", sa.Text(), server_default="active", nullable=False, comment="active | disabled"),
+        sa.Column("state", sa.Text(), server_default="active", nullable=False, comment="active | disabled | removed"),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
