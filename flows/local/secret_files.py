@@ -2,6 +2,9 @@
 
 For every variable ``X_FILE`` of ours ``X`` is set to what the file says, then ``python`` runs with the remaining
 arguments. ``--make FOLDER`` writes the files docker-compose.yml wants, with new random passwords.
+
+Compose mounts each file, with the owner and mode it has here, into the containers that ask for it, and they run as
+another user. So the files are readable and the folder is closed: the containers get to them, others here do not.
 """
 
 import os
@@ -24,14 +27,16 @@ def read_secrets(environment: dict[str, str]) -> dict[str, str]:
 
 
 def make_secrets(folder: Path) -> list[Path]:
-    """Write the secrets of a new installation, each readable by its owner only; files that exist are left alone."""
+    """Write the secrets of a new installation into a folder that is ours alone; what exists keeps its content."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    password_file = folder / "postgres_password"
-    password = password_file.read_text().strip() if password_file.exists() else secrets.token_urlsafe(24)
+    # before anything is in it, also where it was made by someone else
+    folder.chmod(0o700)
+    password, prefect_password = (_keep_password(folder / f"{name}_password") for name in ("postgres", "prefect"))
     contents = {
         "postgres_password": password,
+        "prefect_password": prefect_password,
         "database_url": f"postgresql+psycopg://owner:{password}@postgres/tarmac",
-        "prefect_database_url": f"postgresql+asyncpg://owner:{password}@postgres/prefect",
+        "prefect_database_url": f"postgresql+asyncpg://prefect:{prefect_password}@postgres/prefect",
         "prefect_auth": f"tarmac:{secrets.token_urlsafe(24)}",
         "prefect_encryption_key": Fernet.generate_key().decode(),
     }
@@ -39,10 +44,14 @@ def make_secrets(folder: Path) -> list[Path]:
     for name, content in contents.items():
         path = folder / name
         if not path.exists():
-            path.touch(mode=0o600)
             path.write_text(f"{content}\n", encoding="utf-8")
             made.append(path)
+        path.chmod(0o444)
     return made
+
+
+def _keep_password(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else secrets.token_urlsafe(24)
 
 
 def main(arguments: list[str]) -> None:
