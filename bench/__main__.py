@@ -1,6 +1,11 @@
 """Measure every claim in one go: ``python -m bench [NAME…]`` writes bench/results.json and prints a table.
 
-``ratio`` is better the larger it is: for a rate it is ours over the yardstick's, for a limit the limit over ours.
+``yardstick`` is a number in the unit of ``value``. What ``ratio`` means, and which way is better:
+
+ingest_positions  our rate over that of a bare COPY in the same run; larger is better, kept at 0.6 and more
+legs              the peer's time over ours; larger is better, kept at 10 and more
+start, fresh, memory  the limit over what was measured; larger is better, kept at 1 and more
+event_to_send     our median over that of a bare LISTEN/NOTIFY; smaller is better, kept by its p99, at most 1 s
 """
 
 import importlib
@@ -15,11 +20,11 @@ from rich.table import Table
 
 from bench.service import ROOT
 
-# The least ratio that keeps the promise.
-PROMISES = {
+# The least ratio that keeps the promise; None where another figure decides (``keeps_promise``).
+PROMISES: dict[str, float | None] = {
     "ingest_positions": 0.6,
     "legs": 10.0,
-    "event_to_send": 0.0,
+    "event_to_send": None,
     "start": 1.0,
     "fresh": 1.0,
     "memory": 1.0,
@@ -45,9 +50,8 @@ def measure(name: str) -> dict[str, dict[str, Any]]:
 
 def keeps_promise(name: str, result: dict[str, Any]) -> bool:
     """Whether a result is as good as was promised."""
-    if name == "event_to_send":
-        return float(result["p99"]) <= LONGEST_P99_S
-    return float(result["ratio"]) >= PROMISES[name]
+    least = PROMISES[name]
+    return float(result["p99"]) <= LONGEST_P99_S if least is None else float(result["ratio"]) >= least
 
 
 def show_number(value: object) -> str:
