@@ -1,6 +1,7 @@
 """Say at which field a leg began or ended, and on what evidence; "nearest airport" alone is never an answer."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from models.derive.fields import can_use, choose_field, is_aligned, measure_field
 from models.derive.measures import correct_altitude
@@ -14,6 +15,7 @@ DESCENT_FT_PER_NM, CLIMB_FT_PER_NM = 318, 500
 """three degrees of glide; a jet's climb"""
 ALIGNED_NM, STRIP_NM = 1.5, 1.5
 """how many miles nearer a field counts whose runway the aircraft is in line with, and how many farther a bare strip"""
+ABOVE_ALL_FIELDS_FT = 16000
 LEVEL_FPM = 250
 """a slower climb or descent is level flight"""
 TREND_S = 150
@@ -23,8 +25,16 @@ def find_low_field(
     track: Sequence[Position], index: int, performance: Performance, *, is_arrival: bool
 ) -> Airport | None:
     """The field an aircraft lost low in descent was about to touch, or one first seen low in climb had just left."""
-    place = track[index]
     is_moving = is_vertical(track, index, is_arrival=is_arrival)
+    return _find_low_field(track[index], performance, is_arrival=is_arrival, is_moving=is_moving)
+
+
+@lru_cache(maxsize=16)
+def _find_low_field(place: Position, performance: Performance, *, is_arrival: bool, is_moving: bool) -> Airport | None:
+    # The same few fixes are asked about again while one track is read.
+    altitude = correct_altitude(place)
+    if altitude is None or altitude > ABOVE_ALL_FIELDS_FT + LOW_HEIGHT_FT:
+        return None
     has_aligned = False
     fields = []
     for near in airports_near(place.latitude, place.longitude, LOW_RADIUS_NM + 2, performance.least_runway_ft):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from models.derive.fields import find_ground_field
 from models.derive.measures import apart_at_most_nm, apart_nm, height_ft, speed_kt
 from models.derive.performance import AircraftKind, Performance
+from models.vocab.airport import ground_elevation_ft
 from models.vocab.position import Position
 
 FASTEST_ON_GROUND_KT = 230
@@ -27,6 +28,14 @@ TOUCH_AND_GO_S = 90
 """a ground run at speed that ends sooner is a touch-and-go, which is not a landing"""
 LEAST_STOP_S = 300
 """two events of the same kind are at least so far apart; what is closer is one event seen twice"""
+
+
+MOST_TELLING = itemgetter(
+    *map(
+        Position._fields.index,
+        ("latitude", "longitude", "altitude_ft", "on_ground", "ground_speed_kt", "qnh_hpa"),
+    )
+)
 
 
 class State(Enum):
@@ -98,12 +107,24 @@ def _find_runs(track: Sequence[Position], performance: Performance) -> list[Phas
     runs: list[Phase] = []
     first = last = 0
     current: State | None = None
-    for index, (altitude, on_ground) in enumerate(map(itemgetter(3, 4), track)):
-        # Cruise needs no closer look.
-        is_high = altitude is not None and altitude > ABOVE_ALL_GROUND_FT and not on_ground
-        state = State.AIRBORNE if is_high else judge_state(track, index, performance)
-        if state is State.UNCLEAR:
-            continue
+    ground, airborne = State.GROUND, State.AIRBORNE
+    for index, (latitude, longitude, altitude, on_ground, speed, qnh) in enumerate(map(MOST_TELLING, track)):
+        # Most points say it without a closer look.
+        if on_ground and speed is not None and speed <= FASTEST_ON_GROUND_KT:
+            state = ground
+        elif (
+            altitude is not None
+            and not on_ground
+            and (
+                altitude > ABOVE_ALL_GROUND_FT
+                or (qnh is None and altitude - (ground_elevation_ft(latitude, longitude) or 0) > HIGH_ENOUGH_FT)
+            )
+        ):
+            state = airborne
+        else:
+            state = judge_state(track, index, performance)
+            if state is State.UNCLEAR:
+                continue
         if state is not current:
             if current is not None:
                 runs.append(Phase(current is State.AIRBORNE, first, last))

@@ -61,16 +61,17 @@ def fill_silence(received: list[Position], computed: list[Position]) -> list[Pos
 def drop_repeats(track: list[Position]) -> list[Position]:
     """One position for each half second: where several sources speak at once, the one that says most."""
     times = [position.at_s for position in track]
-    if min(map(sub, times[1:], times), default=1.0) >= 0.5:
-        return track
+    close = [index for index, gap_s in enumerate(map(sub, times[1:], times), 1) if gap_s < 0.5]
     kept: list[Position] = []
-    for position in track:
-        if kept and position.at_s - kept[-1].at_s < 0.5:
-            if _said(position) > _said(kept[-1]):
-                kept[-1] = position
-        else:
+    start = 0
+    for index in close:
+        kept += track[start:index]
+        position, start = track[index], index + 1
+        if position.at_s - kept[-1].at_s >= 0.5:
             kept.append(position)
-    return kept
+        elif _said(position) > _said(kept[-1]):
+            kept[-1] = position
+    return kept + track[start:] if close else track
 
 
 def _said(position: Position) -> int:

@@ -6,6 +6,7 @@ no other fits nearly as well. Where the aircraft was heard both before and after
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from models.derive.ends import find_low_field, height_over, is_vertical, off_course_deg
@@ -77,9 +78,14 @@ def _add(one: Rival, other: Rival) -> Rival:
 
 def rate_fields(track: Sequence[Position], index: int, performance: Performance, *, is_arrival: bool) -> list[Rival]:
     """All fields an aircraft in descent may have reached, or one in climb may have left, with how ill each fits."""
-    place = track[index]
     if not is_vertical(track, index, is_arrival=is_arrival):
         return []
+    return list(_rate_fields(track[index], performance, is_arrival=is_arrival))
+
+
+@lru_cache(maxsize=16)
+def _rate_fields(place: Position, performance: Performance, *, is_arrival: bool) -> tuple[Rival, ...]:
+    # The same few fixes are asked about again while one track is read.
     radius_nm = RIVAL_NM if performance.is_jet else LIGHT_RADIUS_NM
     most_ft = RIVAL_FT if performance.is_jet else LIGHT_HEIGHT_FT
     rivals = []
@@ -100,7 +106,7 @@ def rate_fields(track: Sequence[Position], index: int, performance: Performance,
         turn_nm = TURN_NM_PER_DEG * max(0.0, off_deg - 30)
         field = field._replace(misfit=(0.5 * short_nm if short_nm > 0 else -0.8 * short_nm) + turn_nm)
         rivals.append(Rival(field, height, field.distance_nm <= RADIUS_NM and height < HEIGHT_FT))
-    return rivals
+    return tuple(rivals)
 
 
 def choose_unseen(rivals: Sequence[Rival], performance: Performance) -> Airport | None:
