@@ -23,7 +23,7 @@ from alerts.answer import Answer, Outcome
 from alerts.identity import is_dead, name_worker
 from alerts.match import match_events
 from alerts.outbox import LEASE, Outbox, expire_old
-from alerts.worker import SenderPool, SenderUnavailable
+from alerts.worker import DEADLINE_S, SenderPool, SenderUnavailable
 from models import clock
 from models.queries.delivery import measure_queue
 from models.secrets import InstanceKey, KeyFileError, SealError, open_instance_key
@@ -39,6 +39,8 @@ SWEEP_S = 5.0
 SLOT_COUNT = 12
 DATABASE_CONNECTIONS = 6
 STOP_GRACE_S = 10.0
+# A send takes DEADLINE_S at most and must be settled before its claim ends; loading a sender may have used that up.
+START_WITHIN_S = LEASE.total_seconds() - DEADLINE_S - 5
 RECONNECT_S = (0.1, 2.0)
 
 log = logging.getLogger("tarmac.notifier")
@@ -147,12 +149,12 @@ class Notifier:
     def _deliver(self, claimed: Claimed) -> None:
         began = time.monotonic()
         try:
-            answer = self._send(claimed)
+            answer = self._send(claimed, start_by=began + START_WITHIN_S)
             self._settle(claimed, answer, give_up_at=began + LEASE.total_seconds())
         finally:
             self._outbox.release(claimed, time.monotonic() - began)
 
-    def _send(self, claimed: Claimed) -> Answer:
+    def _send(self, claimed: Claimed, *, start_by: float) -> Answer:
         message = words.render_claimed(claimed, is_replay=self._is_replay)
         try:
             url = unseal_address(self._key, claimed.channel_id, claimed.url_sealed)
@@ -160,7 +162,7 @@ class Notifier:
             # Temporary: with the wrong key file no channel opens, and the right one may come back.
             return Answer(Outcome.TEMPORARY, "address does not open")
         try:
-            return self._pool.send(url, message, self._now())
+            return self._pool.send(url, message, self._now(), start_by=start_by)
         except SenderUnavailable:
             return Answer(Outcome.TEMPORARY, "no sender")
 

@@ -64,9 +64,15 @@ class SenderPool:
         sender = self._borrow()
         self._give_back(sender)
 
-    def send(self, url: str, message: Message, now: datetime) -> Answer:
-        """Send one message and wait, at most until the deadline. Raises SenderUnavailable when nothing was sent."""
+    def send(self, url: str, message: Message, now: datetime, *, start_by: float | None = None) -> Answer:
+        """Send one message and wait, at most until the deadline. Raises SenderUnavailable when nothing was sent.
+
+        ``start_by``: the ``time.monotonic()`` after which it must not begin, because the claim could end before it.
+        """
         sender = self._borrow()
+        if start_by is not None and time.monotonic() > start_by:
+            self._give_back(sender)
+            raise SenderUnavailable("no sender was ready in time")
         request = {"url": url, "key": message.key, "title": message.title, "body": message.body, "now": now.isoformat()}
         try:
             transmit(sender.channel, request)

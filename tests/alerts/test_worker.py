@@ -19,7 +19,7 @@ from alerts.channels import load_schemas, make_service, read_result
 from alerts.inbox import append_message, read_inbox
 from alerts.message import Message
 from alerts.wire import parse_retry_after
-from alerts.worker import SenderPool
+from alerts.worker import SenderPool, SenderUnavailable
 from tests.alerts.telling import NOW, Sink, answer_with, wait_until
 
 MESSAGE = Message("k1", "Title", "Body")
@@ -65,6 +65,16 @@ def test_a_send_that_hangs_is_killed_at_the_deadline_and_delays_no_other(home: P
         thread.join(10)
         assert hanging == [Answer(Outcome.UNCERTAIN, "deadline")]
         wait_until(lambda: sum(psutil.pid_exists(pid) for pid in victims) == 0)
+
+
+def test_a_message_whose_claim_could_end_first_is_not_begun(home: Path, sink: Sink) -> None:
+    with SenderPool(home, allow_private=sink.pair) as pool:
+        start_by = time.monotonic() + 0.05  # loading Apprise takes longer
+        with pytest.raises(SenderUnavailable):
+            pool.send(sink.url(), MESSAGE, NOW, start_by=start_by)
+        assert sink.received == []
+        assert pool.send(sink.url(), MESSAGE, NOW, start_by=time.monotonic() + 5).outcome is Outcome.SENT
+    assert len(sink.received) == 1
 
 
 def test_a_flood_is_cut_and_costs_no_memory(home: Path, sink: Sink) -> None:
