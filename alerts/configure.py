@@ -1,6 +1,7 @@
 """What people do with channels and subscriptions: add, test, subscribe. Called by the command line and the page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_hex
 from uuid import UUID, uuid4
@@ -9,21 +10,26 @@ from alerts.addresses import seal_address, unseal_address
 from alerts.answer import Answer
 from alerts.channels import ChannelError, check_url
 from alerts.egress import parse_allowed
+from alerts.subject import Subject, SubscriptionError, check_subject
 from alerts.words import render_test
 from alerts.worker import SenderPool
 from models.secrets import InstanceKey
 from models.store.channel import ChannelLine, add_channel, find_channel, list_channels, read_sealed_url
 from models.store.session import Engine, transaction
 from models.store.subscription import WHATS, add_subscription
-from models.vocab.airport import find_airport
 from models.vocab.certainty import Certainty
 from models.vocab.event import EventKind
+from models.vocab.watchlist import Watchlist
 
 LABEL_LIMIT = 60
 
 
-class SubscriptionError(ValueError):
-    """A subscription that could never match anything; says why."""
+@dataclass(frozen=True)
+class SavedSubscription:
+    """A subscription that was kept, with its value as it is matched."""
+
+    id: UUID
+    subject: Subject
 
 
 def save_channel(
@@ -59,9 +65,14 @@ def save_subscription(
     value: str,
     kinds: Sequence[str] = (),
     least: str = Certainty.POSSIBLE,
+    watchlist: Watchlist,
+    sources: Collection[str],
     now: datetime,
-) -> UUID:
-    """Keep a subscription after making sure that something can match it. Raises SubscriptionError."""
+) -> SavedSubscription:
+    """Keep a subscription after making sure that something can match it. Raises SubscriptionError.
+
+    ``sources``: names under which silence is reported; the labels of channels are as good, for their trouble is news.
+    """
     value = value.strip()
     if what not in WHATS:
         raise SubscriptionError(f"unknown subject {what}; known are {', '.join(WHATS)}")
@@ -72,14 +83,19 @@ def save_subscription(
         raise SubscriptionError(f"unknown kind {unknown[0]}; known are {', '.join(EventKind)}")
     if least not in set(Certainty):
         raise SubscriptionError(f"unknown certainty {least}; known are {', '.join(Certainty)}")
-    if what == "airport" and find_airport(value) is None:
-        raise SubscriptionError(f"no airport is known as {value.upper()}")
-    if what == "keyword" and not value.strip("*").strip():
-        raise SubscriptionError("a keyword needs at least one letter")
     with transaction(engine) as connection:
-        return add_subscription(
-            connection, channel_id=channel.id, what=what, value=value, kinds=kinds, least_certainty=least, now=now
+        labels = {line.label for line in list_channels(connection)}
+        subject = check_subject(what, value, watchlist, {*sources, *labels})
+        subscription_id = add_subscription(
+            connection,
+            channel_id=channel.id,
+            what=what,
+            value=subject.value,
+            kinds=kinds,
+            least_certainty=least,
+            now=now,
         )
+    return SavedSubscription(subscription_id, subject)
 
 
 def read_channels(engine: Engine) -> list[ChannelLine]:

@@ -4,15 +4,21 @@ from uuid import UUID
 
 import click
 
-from alerts.configure import SubscriptionError, save_subscription
+from alerts.configure import save_subscription
+from alerts.subject import SubscriptionError
 from flows.cli import InputError
 from flows.commands.channel import open_database, pick_channel
+from flows.watch import FLIGHT_SOURCES, NEWS_SOURCES
 from models import clock
 from models.settings import Settings
 from models.store.session import transaction
 from models.store.subscription import WHATS, end_subscription, list_subscriptions
 from models.vocab.certainty import Certainty
 from models.vocab.event import EventKind
+from models.vocab.watchlist import WatchlistError, load_watchlist
+
+SKY = "flight positions"
+"""the name under which flow upkeep reports that no flight source answers"""
 
 
 @click.group(invoke_without_command=True)
@@ -34,21 +40,26 @@ def subscribe(
         return
     if what is None or channel_name is None:
         raise InputError("say --what to watch and on which --channel to tell")
-    with open_database(Settings()) as engine:
+    settings = Settings()
+    with open_database(settings) as engine:
         channel = pick_channel(engine, channel_name)
         try:
-            subscription_id = save_subscription(
+            saved = save_subscription(
                 engine,
                 channel=channel,
                 what=what,
                 value=value,
                 kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()],
                 least=least,
+                watchlist=load_watchlist(settings.watchlist),
+                sources=(SKY, *FLIGHT_SOURCES, *NEWS_SOURCES),
                 now=clock.now(),
             )
-        except SubscriptionError as error:
+        except (SubscriptionError, WatchlistError) as error:
             raise InputError(str(error)) from None
-    click.echo(f"{subscription_id}  {what} {value}".rstrip() + f" -> {channel.label}")
+    click.echo(f"{saved.id}  {what} {saved.subject.value}".rstrip() + f" -> {channel.label}")
+    if saved.subject.warning:
+        click.echo(f"tarmac: kept, but it may match nothing: {saved.subject.warning}", err=True)
 
 
 @subscribe.command("list")

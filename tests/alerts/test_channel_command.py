@@ -97,6 +97,9 @@ def test_subscribing_ends_with_the_channel(engine: Engine, sink: Sink) -> None:
     ("arguments", "why"),
     [
         (("--what", "airport", "--value", "NOWHERE"), "no airport is known as NOWHERE"),
+        (("--what", "aircraft", "--value", "N12345AB"), "neither a registration nor a 24-bit address"),
+        (("--what", "aircraft", "--value", "N123IO"), "neither a registration nor a 24-bit address"),
+        (("--what", "aircraft", "--value", "a1b2c3d4e5"), "neither a registration nor a 24-bit address"),
         (("--what", "any", "--value", "x"), "takes no value"),
         (("--what", "aircraft"), "needs one"),
         (("--what", "any", "--kinds", "flight.exploded"), "unknown kind"),
@@ -107,6 +110,33 @@ def test_a_subscription_that_could_never_match_is_refused(sink: Sink, arguments:
     refused = run("subscribe", "--channel", "team", *arguments)
     assert refused.exit_code == 2
     assert why in refused.output
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "kept", "warning"),
+    [
+        ("operator", "GlobalX", "GlobalX", "nearest: Global Crossing"),
+        ("operator", "global  crossing", "Global Crossing", ""),
+        ("aircraft", "N0", None, ""),
+        ("aircraft", "N975DD", "N975DD", "N975DD is not on the watchlist"),
+        ("aircraft", "XA-AAL", "XA-AAL", "XA-AAL is not on the watchlist"),
+        ("source", "adsb_lo", "adsb_lo", "nearest: adsb_lol"),
+        ("source", "adsb_lol", "adsb_lol", ""),
+        ("source", "flight positions", "flight positions", ""),
+        ("source", "team", "team", ""),
+        ("airport", "aza", "KIWA", ""),
+    ],
+)
+def test_a_subscription_that_matches_nothing_known_is_kept_and_says_what_may_have_been_meant(
+    sink: Sink, what: str, value: str, kept: str | None, warning: str
+) -> None:
+    run("channel", "add", sink.url(), "--label", "team")
+    made = run("subscribe", "--what", what, "--value", value, "--channel", "team")
+    assert made.exit_code == (2 if kept is None else 0)
+    assert warning in made.stderr
+    assert (made.stderr == "") is (kept is not None and not warning)
+    listed = run("subscribe", "list").output
+    assert listed == "" if kept is None else f"  {what} {kept} -> team" in listed
 
 
 def test_without_a_database_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
