@@ -19,7 +19,10 @@ MOVED_AFTER = timedelta(minutes=15)
 """A time told that is wrong by less is not worth a second message."""
 LOST_AGAIN_AFTER = timedelta(minutes=30)
 """A later silence of the same leg is told when the aircraft was heard at least so long after the first."""
-OLD_NEWS = timedelta(hours=24)
+OLD_NEWS = timedelta(hours=48)
+"""What is found so late is kept and not told. Longer than what is looked up after an outage (36 h) and the pause until
+that is done (6 h), or the legs looked up would be told to nobody."""
+LOST, NOWHERE = "lost signal", "airport not known"
 REACH_HOURS = (0.5, 1, 2)
 DAY_RECORD_SUFFIX = "_traces"
 """Sources so named publish a whole day afterwards: what they say confirms or corrects what was seen live."""
@@ -106,7 +109,7 @@ def find_news(leg: Leg, told: Mapping[EventKind, Told], context: Context) -> lis
     arrival = leg.arrival if _is_known(leg.arrival) else None
     news: list[News] = [
         *_compare_end(EventKind.FLIGHT_DEPARTED, "departure", departure, told, payload, context),
-        *_compare_lost(leg, told.get(EventKind.FLIGHT_SIGNAL_LOST), payload, context),
+        *_compare_lost(leg, told, payload, context),
         *_compare_end(EventKind.FLIGHT_LANDED, "landing", arrival, told, payload, context),
     ]
     # A departure that is not yet settled again, as after a late position, has not been disproved.
@@ -124,7 +127,7 @@ def retract_leg(told: Mapping[EventKind, Told], context: Context) -> list[News]:
                 update={"departure": None, "arrival": None, "corrections": (), "last_looked_at": context.looked_at}
             )
             news.extend(_compare_end(kind, what, None, told, blank, context))
-    return news
+    return [*news, *_retract_lost(told.get(EventKind.FLIGHT_SIGNAL_LOST), context)]
 
 
 def describe_leg(leg: Leg, context: Context, *, was_lost: bool = False) -> FlightPayload:
@@ -155,7 +158,7 @@ def judge_standing(known: KnownLeg | None, standing: str | None, leg: Leg) -> st
         *list_corrections("departure", known.departure if _is_known(known.departure) else None, leg.departure),
         *list_corrections("landing", known.arrival if _is_known(known.arrival) else None, leg.arrival),
     ]
-    return "revised" if any(correction.told is not None for correction in moved) else "confirmed"
+    return "revised" if any(correction.told not in (None, NOWHERE) for correction in moved) else "confirmed"
 
 
 def list_corrections(what: str, told: LegEnd | None, now: LegEnd | None) -> tuple[Correction, ...]:
@@ -166,7 +169,7 @@ def list_corrections(what: str, told: LegEnd | None, now: LegEnd | None) -> tupl
         return (Correction(what=what, told=_name_end(told), now=_name_end(now)),)
     corrections = []
     if told.airport != now.airport:
-        corrections.append(Correction(what=f"{what} airport", told=told.airport, now=now.airport))
+        corrections.append(Correction(what=f"{what} airport", told=told.airport or NOWHERE, now=now.airport or NOWHERE))
     if abs(told.at - now.at) > MOVED_AFTER:
         corrections.append(Correction(what=f"{what} time", told=told.at.isoformat(), now=now.at.isoformat()))
     return tuple(corrections)
@@ -211,8 +214,8 @@ def _compare_end(
     key = make_dedupe_key(kind, context.leg_id)
     if before is None:
         if end is not None:
-            is_old = end.at < context.clock_at - OLD_NEWS
-            yield News(kind, key, 1, None, end.certainty, end.at, payload, is_old)
+            is_quiet = _is_old_news(end.at, told, context)
+            yield News(kind, key, 1, None, end.certainty, end.at, payload, is_quiet)
         return
     told_end = before.payload.departure if kind is EventKind.FLIGHT_DEPARTED else before.payload.arrival
     corrections = list_corrections(what, told_end, end)
@@ -235,11 +238,12 @@ def _compare_end(
     )
 
 
-def _compare_lost(leg: Leg, before: Told | None, payload: FlightPayload, context: Context) -> Iterable[News]:
+def _compare_lost(leg: Leg, told: Mapping[EventKind, Told], payload: FlightPayload, context: Context) -> Iterable[News]:
     if leg.status != "lost":
         return
+    before = told.get(EventKind.FLIGHT_SIGNAL_LOST)
     last_fix = to_last_fix(leg.last_fix)
-    told_fix = before.payload.last_fix if before else None
+    told_fix = before.payload.last_fix if before and not _is_taken_back(before) else None
     if told_fix is not None and last_fix.at < told_fix.at + LOST_AGAIN_AFTER:
         return
     reach = {f"{hours:g}": reach_nm(leg.last_fix, hours) for hours in REACH_HOURS}
@@ -251,8 +255,43 @@ def _compare_lost(leg: Leg, before: Told | None, payload: FlightPayload, context
         Certainty.CONFIRMED,
         last_fix.at,
         payload.model_copy(update={"reach_nm": reach}),
-        last_fix.at < context.clock_at - OLD_NEWS,
+        _is_old_news(last_fix.at, told, context),
     )
+
+
+def _retract_lost(before: Told | None, context: Context) -> Iterable[News]:
+    if before is None or _is_taken_back(before) or before.payload.last_fix is None:
+        return
+    lost_at = before.payload.last_fix.at
+    correction = Correction(what=LOST, told=lost_at.isoformat(), now=None)
+    yield News(
+        EventKind.FLIGHT_CORRECTED,
+        make_dedupe_key(EventKind.FLIGHT_SIGNAL_LOST, context.leg_id),
+        before.revision + 1,
+        before.event_id,
+        Certainty.CONFIRMED,
+        lost_at,
+        before.payload.model_copy(
+            update={
+                "departure": None,
+                "arrival": None,
+                "reach_nm": {},
+                "corrections": (correction,),
+                "last_looked_at": context.looked_at,
+            }
+        ),
+        before.is_quiet,
+    )
+
+
+def _is_taken_back(lost: Told) -> bool:
+    """Whether the latest that was told of a lost signal is that there was none."""
+    return any(correction.what == LOST and correction.now is None for correction in lost.payload.corrections)
+
+
+def _is_old_news(at: datetime, told: Mapping[EventKind, Told], context: Context) -> bool:
+    """Whether something comes too late to be told; who heard one part of a leg is told the rest however late."""
+    return at < context.clock_at - OLD_NEWS and all(item.is_quiet for item in told.values())
 
 
 def _retracts(item: News, what: str) -> bool:
@@ -260,13 +299,14 @@ def _retracts(item: News, what: str) -> bool:
 
 
 def _is_known(end: LegEnd | None) -> bool:
+    """Whether an end is worth telling: it was seen, if at an airport we cannot name; ``unknown`` is a stop in a gap."""
     return end is not None and end.evidence is not Evidence.UNKNOWN
 
 
 def _name_end(end: LegEnd | None) -> str | None:
     if end is None:
         return None
-    return f"{end.airport or 'airport not known'}, {end.at.isoformat(timespec='minutes')}"
+    return f"{end.airport or NOWHERE}, {end.at.isoformat(timespec='minutes')}"
 
 
 def _known_start_s(leg: KnownLeg) -> float:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from flows.schedule import JOBS
+from flows.watch import GAP_REACH
 from models.derive.changes import Context, KnownLeg, News, Told, find_news, judge_standing, pair_legs, retract_leg
 from models.derive.legs import Leg
 from models.vocab.certainty import Certainty, Evidence
@@ -12,6 +14,8 @@ from models.vocab.position import Position
 
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 LEG_ID = UUID(int=7)
+LANDED_AT = NOON + timedelta(minutes=60)
+CONFIRM_EVERY_S = next(job.live_every_s for job in JOBS if job.name == "confirm")
 CONTEXT = Context(LEG_ID, "N1", "Operator", NOON + timedelta(hours=2), NOON + timedelta(hours=2))
 
 
@@ -83,6 +87,17 @@ def test_ends_nobody_can_name_are_not_told() -> None:
     assert audience.hear(replace(LANDED, departure=None, arrival=end(60, None, Evidence.UNKNOWN), status="gap")) == []
 
 
+def test_end_that_was_observed_is_told_where_its_airport_is_not_known() -> None:
+    audience = Audience()
+    climbing = make_leg(departure=end(0, None, Evidence.INFERRED_GAP))
+    assert audience.hear(climbing) == ["flight.departed"]
+    descended = replace(climbing, arrival=end(60, None, Evidence.INFERRED_GAP), last_fix=fix(60), status="landed")
+    assert audience.hear(descended) == ["flight.landed"]
+    assert [item.certainty for item in audience.heard] == [Certainty.POSSIBLE, Certainty.POSSIBLE]
+    assert audience.hear(replace(descended, departure=end(0, "KAEX"))) == ["flight.corrected"]
+    assert [(c.told, c.now) for c in audience.heard[-1].payload.corrections] == [("airport not known", "KAEX")]
+
+
 def test_landing_elsewhere_or_at_another_time_is_corrected_once_and_names_what_was_told() -> None:
     audience = Audience()
     audience.hear(LANDED)
@@ -140,6 +155,34 @@ def test_old_news_is_quiet_and_so_is_what_corrects_it() -> None:
     told = {EventKind.FLIGHT_LANDED: Told(UUID(int=1), 1, landed.payload, is_quiet=True)}
     corrected = find_news(replace(LANDED, arrival=end(60, "KELP")), told, CONTEXT)[-1]
     assert (corrected.kind, corrected.is_quiet) == (EventKind.FLIGHT_CORRECTED, True)
+
+
+def test_what_is_looked_up_after_a_long_outage_is_still_told() -> None:
+    found_at = replace(CONTEXT, clock_at=LANDED_AT + GAP_REACH + timedelta(seconds=CONFIRM_EVERY_S))
+    assert [item.is_quiet for item in find_news(LANDED, {}, found_at)] == [False, False]
+
+
+def test_rest_of_a_leg_is_told_however_late_to_those_who_heard_a_part_of_it() -> None:
+    late = replace(CONTEXT, clock_at=NOON + timedelta(days=5))
+    (departed,) = find_news(make_leg(), {}, CONTEXT)
+    for is_quiet in (False, True):
+        told = {EventKind.FLIGHT_DEPARTED: Told(UUID(int=1), 1, departed.payload, is_quiet)}
+        assert [item.is_quiet for item in find_news(LANDED, told, late)] == [is_quiet]
+        assert [item.is_quiet for item in find_news(make_leg(status="lost"), told, late)] == [is_quiet]
+
+
+def test_lost_signal_of_a_leg_that_vanishes_is_taken_back_once_and_told_again_when_it_is_lost_after_all() -> None:
+    audience = Audience()
+    lost = make_leg(status="lost", departure=None)
+    assert audience.hear(lost) == ["flight.signal_lost"]
+    assert audience.tell(retract_leg(audience.told, CONTEXT)) == ["flight.corrected"]
+    item = audience.heard[-1]
+    assert (item.revision, item.supersedes_id, item.payload.reach_nm) == (2, UUID(int=100), {})
+    assert [(c.what, c.told, c.now) for c in item.payload.corrections] == [
+        ("lost signal", minute(30).isoformat(), None)
+    ]
+    assert audience.tell(retract_leg(audience.told, CONTEXT)) == []
+    assert audience.hear(lost) == ["flight.signal_lost"]
 
 
 def known(number: int, start: float, stop: float) -> KnownLeg:
