@@ -1,7 +1,6 @@
 """Derive the legs of every aircraft that has news, and raise what follows. Plain functions, safe to repeat."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -35,19 +34,23 @@ def derive_marked(engine: Engine, now: datetime, *, watchlist: Watchlist | None 
     """Derive every aircraft with new positions or an open leg, each in a transaction of its own.
 
     An aircraft that cannot be derived does not keep the others from it: they are done first, then an ExceptionGroup
-    holds what failed. Raises StoreUnavailable when the database went away; what was done until then stays done.
+    holds what failed. Raises StoreUnavailable at once when the database went away; what was done until then stays done.
     """
     known = watchlist or load_watchlist()
     with transaction(engine) as connection:
         marked = list_marked(connection)
-    with ThreadPoolExecutor(max_workers=1) as one_by_one:
-        rounds = [one_by_one.submit(derive_aircraft, engine, icao24, now, known) for icao24 in marked]
-    failures = [error for error in (done.exception() for done in rounds) if error is not None]
-    if any(isinstance(error, StoreUnavailable) for error in failures):
-        raise StoreUnavailable(None)
+    event_ids: list[UUID] = []
+    failures: list[Exception] = []
+    for icao24 in marked:
+        try:
+            event_ids += derive_aircraft(engine, icao24, now, known)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the bad data of one aircraft must not silence the others
+            failures.append(error)
     if failures:
-        raise BaseExceptionGroup("the legs of some aircraft could not be derived", failures)
-    return DeriveReport(tuple(marked), tuple(event_id for done in rounds for event_id in done.result()))
+        raise ExceptionGroup("the legs of some aircraft could not be derived", failures)
+    return DeriveReport(tuple(marked), tuple(event_ids))
 
 
 def derive_aircraft(engine: Engine, icao24: str, now: datetime, watchlist: Watchlist) -> list[UUID]:

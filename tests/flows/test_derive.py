@@ -11,7 +11,8 @@ from flows.derive import derive_everything, derive_marked
 from models.archive import Archive
 from models.items import PositionItem, Verdict
 from models.store.bundle import load_bundle
-from models.store.session import transaction
+from models.store.session import StoreUnavailable, transaction
+from models.vocab.watchlist import Watchlist, load_watchlist
 from tests.bundles import NOON, after, dump_tables, fly, make_bundle
 
 FLIGHT_MINUTES = 60
@@ -198,3 +199,38 @@ def test_a_leg_that_was_none_is_taken_back_once(watch: Watch) -> None:
     derive_everything(watch.engine, after(91))
     assert watch.legs() == []
     assert watch.told() == [DEPARTED, LANDED, ("flight.corrected", None, None), ("flight.corrected", None, None)]
+
+
+def test_aircraft_that_cannot_be_derived_is_named_and_silences_no_other(watch: Watch) -> None:
+    watch.load([item.model_copy(update={"icao24": "000001"}) for item in fly(NOON)], after(80), asked=("000001",))
+    watch.load(fly(NOON), after(80))
+    with transaction(watch.engine) as connection:
+        # no leg can be read beside an event that names none
+        connection.execute(
+            text(
+                "insert into event (id, kind, subject, dedupe_key, certainty, occurred_at, payload, recorded_at) "
+                "values (gen_random_uuid(), 'odd', '000001', 'odd', 'likely', :at, '{\"leg_id\": \"none\"}', :at)"
+            ),
+            {"at": after(60)},
+        )
+    with pytest.raises(ExceptionGroup) as caught:
+        derive_marked(watch.engine, after(80))
+    assert [type(error) for error in caught.value.exceptions] == [ValueError]
+    assert [kind for kind, *_ in watch.told()] == ["flight.departed", "flight.landed"]
+
+
+def test_lost_database_ends_a_round_at_once(watch: Watch) -> None:
+    for number in range(3):
+        icao24 = f"00000{number}"
+        watch.load([item.model_copy(update={"icao24": icao24}) for item in fly(NOON)], after(80), asked=(icao24,))
+    asked: list[str] = []
+
+    class Lookup(Watchlist):
+        def registration_of(self, icao24: str) -> str | None:
+            asked.append(icao24)
+            raise StoreUnavailable(None)
+
+    known = load_watchlist()
+    with pytest.raises(StoreUnavailable):
+        derive_marked(watch.engine, after(80), watchlist=Lookup(**vars(known)))
+    assert asked == ["000000"]
