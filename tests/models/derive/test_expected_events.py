@@ -1,6 +1,6 @@
 """Score the legs against labels for traces that may not all be shipped.
 
-    TARMAC_SCORING_DATA=…/data/flights pytest -m scoring tests/models/derive/test_expected_events.py
+    TARMAC_SCORING_DATA=…/data pytest -m scoring tests/models/derive/test_expected_events.py
 
 The folder holds ``expected_events.json`` and the files it names: readsb traces, and trajectories as the traffic library
 stores them.
@@ -23,14 +23,14 @@ from models.vocab.trace import Trace, read_trace, sort_positions
 
 pytestmark = pytest.mark.scoring
 
-FOLDER = os.environ.get("TARMAC_SCORING_DATA", "")
+SCORING_DATA = os.environ.get("TARMAC_SCORING_DATA")
+FOLDER = Path(SCORING_DATA) / "flights" if SCORING_DATA else None
 
 
 def read_labels() -> list[dict[str, Any]]:
-    path = Path(FOLDER) / "expected_events.json"
-    if not FOLDER or not path.exists():
+    if FOLDER is None or not (FOLDER / "expected_events.json").exists():
         return []
-    labels: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["labels"]
+    labels: list[dict[str, Any]] = json.loads((FOLDER / "expected_events.json").read_text(encoding="utf-8"))["labels"]
     return labels
 
 
@@ -74,12 +74,14 @@ def list_events(legs: list[Leg]) -> list[tuple[str, LegEnd, Leg]]:
 
 @pytest.mark.skipif(bool(read_labels()), reason="labels found: the real scoring runs")
 def test_scoring_data_is_absent() -> None:
-    pytest.skip("SCORING NOT DONE: set TARMAC_SCORING_DATA to a folder with expected_events.json and its traces")
+    pytest.skip(
+        "SCORING NOT DONE: set TARMAC_SCORING_DATA to a folder with flights/expected_events.json and its traces"
+    )
 
 
 @pytest.mark.parametrize("label", [pytest.param(label, id=label["hex"]) for label in read_labels()])
 def test_labelled_events(label: dict[str, Any]) -> None:
-    trace = read_file(Path(FOLDER) / label["file"])
+    trace = read_file(FOLDER / label["file"])
     legs = derive_legs(trace.positions, icao24=trace.icao24, aircraft_type=trace.aircraft_type, is_complete=True)
     found = list_events(legs)
     counts = {kind: sum(kind == other for other, _, _ in found) for kind in ("departure", "arrival")}
