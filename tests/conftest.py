@@ -7,18 +7,28 @@ import hashlib
 import os
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
 
 from flows.local.postgres import temporary_server
 from models.store.schema import upgrade
 from models.store.session import make_engine
 
 _numbers = count(1)
+TESTS = Path(__file__).parent
+# What kills processes or counts seconds: never two of these at a time.
+ALONE = (TESTS / "chaos", TESTS / "flows" / "local", TESTS / "models" / "store" / "test_kills.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file on one worker, and all that kills or counts seconds on the same one (``make test``)."""
+    for item in items:
+        is_alone = any(item.path.is_relative_to(place) for place in ALONE)
+        item.add_marker(pytest.mark.xdist_group("alone" if is_alone else str(item.path.relative_to(TESTS))))
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +72,6 @@ def engine(database_url: str) -> Iterator[Engine]:
     made = make_engine(database_url)
     yield made
     made.dispose()
-
-
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    """An ORM session on a fresh migrated database."""
-    with Session(engine) as opened:
-        yield opened
 
 
 def _make_database(server_url: str, test: str, options: str) -> Iterator[str]:

@@ -299,7 +299,7 @@ def _retracts(item: News, what: str) -> bool:
 
 
 def _is_known(end: LegEnd | None) -> bool:
-    """Whether an end is worth telling: it was seen, if at an airport we cannot name; ``unknown`` is a stop in a gap."""
+    """Whether an end is worth telling: it rests on something, even if on nothing that names the airport."""
     return end is not None and end.evidence is not Evidence.UNKNOWN
 
 
