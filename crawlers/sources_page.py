@@ -14,9 +14,17 @@ PAGE = Path(__file__).parent.parent / "docs" / "sources.md"
 
 
 def load_spider(slug: str) -> type[SourceSpider] | None:
-    """The spider of one source, alone in the file of its name; None when there is no such file."""
-    if not slug.isidentifier() or importlib.util.find_spec(f"crawlers.spiders.{slug}") is None:
+    """The spider of one source, alone in the file of its name; None when there is no such file.
+
+    ``feed_NAME`` without a file is the spider of any feed under a name, and so a health, of its own.
+    """
+    if not slug.isidentifier():
         return None
+    if importlib.util.find_spec(f"crawlers.spiders.{slug}") is None:
+        spider = load_spider("feed") if slug.startswith("feed_") else None
+        if spider is None:
+            return None
+        return type(spider.__name__, (spider,), {"source": spider.source.model_copy(update={"slug": slug})})
     module = importlib.import_module(f"crawlers.spiders.{slug}")
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, SourceSpider) and value.__module__ == module.__name__:

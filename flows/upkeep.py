@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from flows.crawl import load_left_bundles, remove_old_bundles
 from flows.installation import Installation
 from flows.notify import sweep_events
-from flows.watch import FLIGHT_SOURCES, NEWS_SOURCES, derive
+from flows.watch import FLIGHT_SOURCES, NEWS_SOURCES, derive, list_feeds
 from models.store.partitions import ensure_partitions
 from models.store.session import transaction
 from models.store.silence import Promise, report_silences
@@ -43,6 +43,7 @@ def report_blindness(installation: Installation, now: datetime) -> None:
     promises = [
         Promise("flight positions", FLIGHT_SOURCES, poll),
         *(Promise(slug, (slug,), NEWS_CADENCE) for slug in NEWS_SOURCES),
+        *(Promise(feed.source, (feed.source,), NEWS_CADENCE) for feed in list_feeds(installation)),
     ]
     due = [promise for promise in promises if now - installation.opened_at > promise.patience]
     with transaction(installation.engine) as connection:

@@ -17,6 +17,7 @@ from models.queries.watch import (
     list_unwatched_days,
 )
 from models.store.session import transaction
+from models.vocab.feeds import Feed, FeedsError, load_feeds
 from models.vocab.watchlist import load_watchlist
 
 FLIGHT_SOURCES = ("adsb_lol", "adsb_fi", "airplanes_live")
@@ -101,15 +102,28 @@ def confirm_legs(installation: Installation) -> Run | None:
 def watch_news(installation: Installation, now: datetime) -> list[Run]:
     """Read the news feeds; articles known already are not fetched again."""
     runs = []
-    for slug in NEWS_SOURCES:
+    wanted: dict[str, dict[str, str]] = {slug: {} for slug in NEWS_SOURCES}
+    wanted |= {feed.source: {"url": feed.url, "publisher": feed.publisher} for feed in list_feeds(installation)}
+    for slug, arguments in wanted.items():
         seen_file = installation.settings.home / "seen" / slug
         seen_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with transaction(installation.engine) as connection:
             known = list_known_articles(connection, slug, now - NEWS_REACH)
         seen_file.write_text("".join(f"{key}\n" for key in known), encoding="utf-8")
-        run = crawl_source(installation, slug, {"seen_file": str(seen_file.absolute())})
+        run = crawl_source(installation, slug, {**arguments, "seen_file": str(seen_file.absolute())})
         runs += [run] if run else []
     return runs
+
+
+def list_feeds(installation: Installation) -> tuple[Feed, ...]:
+    """Feeds the operator added; none in a replay, which has its own news. A bad file is logged and stops nothing."""
+    if installation.settings.is_replay:
+        return ()
+    try:
+        return load_feeds(installation.settings.feeds)
+    except FeedsError as error:
+        log.warning("no feeds of your own are read: %s", error)
+        return ()
 
 
 def watchlist_argument(installation: Installation) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     )
     poll_s: float = Field(default=60, description="seconds between two looks at the watchlist")
     watchlist: Path | None = Field(default=None, description="watchlist file instead of the one that comes with Tarmac")
+    feeds: Path | None = Field(default=None, description="YAML file of news feeds to read besides those built in")
     notice: str = Field(default="", description="sentence shown on top of every page; the replay says what it replays")
     allow_private: str = Field(
         default="", description="host:port pairs in private networks that channels may reach, comma separated"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from models.settings import Settings
 
-START, END = "| variable | default | meaning |\n|---|---|---|\n", "\n## Several machines"
+START, END = "| variable | default | meaning |\n|---|---|---|\n", "\n## Feeds of your own"
 
 
 def render_settings() -> str:

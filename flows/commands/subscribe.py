@@ -15,6 +15,7 @@ from models.store.session import transaction
 from models.store.subscription import WHATS, end_subscription, list_subscriptions
 from models.vocab.certainty import Certainty
 from models.vocab.event import EventKind
+from models.vocab.feeds import FeedsError, load_feeds
 from models.vocab.watchlist import WatchlistError, load_watchlist
 
 SKY = "flight positions"
@@ -52,10 +53,10 @@ def subscribe(
                 kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()],
                 least=least,
                 watchlist=load_watchlist(settings.watchlist),
-                sources=(SKY, *FLIGHT_SOURCES, *NEWS_SOURCES),
+                sources=(SKY, *FLIGHT_SOURCES, *NEWS_SOURCES, *(feed.source for feed in load_feeds(settings.feeds))),
                 now=clock.now(),
             )
-        except (SubscriptionError, WatchlistError) as error:
+        except (SubscriptionError, WatchlistError, FeedsError) as error:
             raise InputError(str(error)) from None
     click.echo(f"{saved.id}  {what} {saved.subject.value}".rstrip() + f" -> {channel.label}")
     if saved.subject.warning:

@@ -4,8 +4,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -222,3 +224,50 @@ def test_what_happened_while_nobody_looked_is_found_in_the_day_files(
     assert run is not None
     assert set(run.asked) >= set(load_watchlist(WATCHLIST).polled)
     assert count(installation, "leg") > seen
+
+
+class Publisher(BaseHTTPRequestHandler):
+    """A publisher on loopback with one feed of one article."""
+
+    def do_GET(self) -> None:
+        pages = {
+            "/feed_invented/rss": "<rss version='2.0'><channel><title>N</title><item><title>Invented flight</title>"
+            "<link>https://news.example/one</link></item></channel></rss>",
+            "/feed_invented/one": f"<html><body><p>{'Invented people were on it. ' * 20}</p></body></html>",
+        }
+        page = pages.get(self.path, "").encode()
+        self.send_response(200 if page else 404)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def publisher() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Publisher) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_feed_named_in_a_file_is_read_under_its_own_name_and_a_bad_file_stops_nothing(
+    engine: Engine, publisher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARMAC_SOURCE_BASE_URL", publisher)
+    monkeypatch.setattr("flows.watch.NEWS_SOURCES", ())
+    feeds = tmp_path / "feeds.yml"
+    feeds.write_text("- {url: 'https://news.example/rss', publisher: Invented Times, slug: invented}\n")
+    settings = Settings(home=tmp_path, feeds=feeds, live=True)
+    place = Installation(settings, engine, Archive(settings.archive_location), clock.now())
+    (run,) = watch_news(place, clock.now())
+    assert (run.source, run.verdict) == ("feed_invented", Verdict.OK), run
+    with transaction(engine) as connection:
+        assert connection.execute(text("select payload->>'publisher' from event")).scalars().all() == ["Invented Times"]
+        assert [state.slug for state in list_source_states(connection)] == ["feed_invented"]
+    feeds.write_text("- {url: 'file:///etc/passwd', publisher: x}\n")
+    assert watch_news(place, clock.now()) == []
