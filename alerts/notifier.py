@@ -30,7 +30,7 @@ from models.secrets import InstanceKey, KeyFileError, SealError, open_instance_k
 from models.settings import Settings
 from models.store.delivery import Claimed, list_busy_workers, release_workers
 from models.store.listen import Listener, listening
-from models.store.session import Engine, StoreError, StoreUnavailable, make_engine, transaction
+from models.store.session import Engine, StoreAddressError, StoreError, StoreUnavailable, make_engine, transaction
 
 HEALTH_FILE = "notifier.json"
 SWEEP_S = 5.0
@@ -234,10 +234,10 @@ def main() -> int:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         key = open_instance_key(settings.instance_key_file)
-    except KeyFileError as error:
+        engine = make_engine(settings.database_url, application="tarmac notifier", pool_size=DATABASE_CONNECTIONS)
+    except (KeyFileError, StoreAddressError) as error:
         sys.stderr.write(f"tarmac: {error}\n")
         return 2
-    engine = make_engine(settings.database_url, application="tarmac notifier", pool_size=DATABASE_CONNECTIONS)
     with SenderPool(settings.home, allow_private=settings.allow_private) as pool:
         pool.warm()
         words.warm()

@@ -140,3 +140,13 @@ def test_channels_that_hang_hold_up_no_other(
             wait_until(lambda count=count: len(list(read_inbox(home))) == count)
             assert time.monotonic() - began < 3
         process.kill()
+
+
+def test_a_database_address_that_is_none_is_said_in_one_line_without_it(home: Path) -> None:
+    environment = os.environ | {"DATABASE_URL": "postgresql://u:5ecr3t@h:notaport/x", "TARMAC_HOME": str(home)}
+    command = [sys.executable, "-m", "alerts.notifier"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tarmac: DATABASE_URL is not")
+    assert done.stderr.count("\n") == 1
+    assert "5ecr3t" not in done.stderr
