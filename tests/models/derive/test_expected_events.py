@@ -75,8 +75,6 @@ def list_events(legs: list[Leg]) -> list[tuple[str, LegEnd, Leg]]:
 @pytest.mark.skipif(bool(read_labels()), reason="labels found: the real scoring runs")
 def test_scoring_data_is_absent() -> None:
     pytest.skip("SCORING NOT DONE: TARMAC_SCORING_DATA must name a folder with flights/expected_events.json")
-        "SCORING NOT DONE: set TARMAC_SCORING_DATA to a folder with flights/expected_events.json and its traces"
-    )
 
 
 @pytest.mark.parametrize("label", [pytest.param(label, id=label["hex"]) for label in read_labels()])
