@@ -30,7 +30,8 @@ from flows.local.binaries import (
 OWNERS = {"tarmac": "owner", "prefect": "prefect"}
 ROOT_STATE = Path("/var/lib/tarmac")
 PREDECESSOR_TIMEOUT_S = 300.0
-BALLAST_BYTES = 16 * 2**20
+# A server that comes back takes 16 MB for its log of changes before it can write down that it is back.
+BALLAST_BYTES = 48 * 2**20
 # Space that must be free before a server that ran out of it may write again.
 ROOM_TO_WRITE_BYTES = 64 * 2**20
 
@@ -173,9 +174,9 @@ class Cluster:
         path.chmod(0o644)
 
     def make_ballast(self) -> None:
-        """Set 16 MB aside, unless the disk is nearly full: given back when it is, so that the server can start."""
+        """Set 48 MB aside, unless the disk is nearly full: given back when it is, so that the server can start."""
         ballast = self.folder / "ballast"
-        if ballast.exists() or shutil.disk_usage(self.folder).free < ROOM_TO_WRITE_BYTES:
+        if ballast.exists() or shutil.disk_usage(self.folder).free < ROOM_TO_WRITE_BYTES + BALLAST_BYTES:
             return
         with ballast.open("wb") as file:
             file.write(bytes(BALLAST_BYTES))

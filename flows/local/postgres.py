@@ -48,6 +48,9 @@ SETTINGS = {
     "shared_buffers": "64MB",
     # our statements are short; compiling them costs more memory and time than it saves
     "jit": "off",
+    # a crash ends the server, so that we hear why and start it with the answer to a full disk; by itself it would come
+    # back to the same full disk for ever
+    "restart_after_crash": "off",
     "max_connections": "60",
     "idle_in_transaction_session_timeout": "60s",
     "client_connection_check_interval": "5s",
@@ -219,7 +222,9 @@ class PostgresServer:
         with child.stdout:
             for line in child.stdout:
                 self._last_lines = [*self._last_lines[-50:], line.rstrip()]
-                self._has_come_up = self._has_come_up or "ready to accept connections" in line
+                if "ready to accept connections" in line:
+                    # what was wrong before is mended
+                    self._has_come_up, self._last_lines = True, []
                 self._log.info("%s", line.rstrip())
 
     def _signal(self, number: int) -> None:

@@ -347,3 +347,68 @@ def _cwd(process: psutil.Process) -> str:
         return process.cwd()
     except psutil.Error:
         return ""
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own with room for a database and little more."""
+    place = folder / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=320m,mode=0711", "tarmac-test", str(place)]
+    if not IS_ROOT or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("NOT TESTED: what a full disk does; mounting a small one needs root and leave to mount")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def tell(server: PostgresServer, statement: str) -> None:
+    with psycopg.connect(host=str(server.socket_folder), dbname="tarmac", user="owner", autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def fill(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file:
+        for size in (2**20, 2**12):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+
+
+@pytest.mark.timeout(180)
+def test_full_disk_leaves_the_database_readable_and_room_makes_it_writable_again(small_disk: Path) -> None:
+    told: list[str] = []
+    with PostgresServer(small_disk / "db", on_trouble=told.append) as server:
+        ballast = small_disk / "db" / "ballast"
+        assert ballast.exists()
+        tell(server, "create table kept as select 7 as number")
+        filler = small_disk / "filler"
+        fill(filler)
+        give_up_at = time.monotonic() + 40
+        while not server.is_read_only:
+            assert time.monotonic() < give_up_at, "the full disk was not noticed"
+            with contextlib.suppress(psycopg.Error, StoreUnavailable):
+                # a table that cannot grow is an error; a log of changes that cannot grow ends the server
+                ask(server, "select pg_logical_emit_message(true, 'test', repeat('x', 4000000))", role="postgres")
+            time.sleep(0.05)
+        assert told == ["the disk is full: the database is read-only until there is room again"]
+        assert not ballast.exists()
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                assert ask(server, "select number from kept") == "7"
+                break
+            assert time.monotonic() < give_up_at, "a full disk keeps the database from being read"
+            time.sleep(0.1)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            tell(server, "insert into kept values (8)")
+        filler.unlink()
+        give_up_at = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction):
+                tell(server, "insert into kept values (8)")
+                break
+            assert time.monotonic() < give_up_at, "room on the disk was not noticed"
+            time.sleep(0.2)
+        assert told[1:] == ["there is room on the disk again: the database can be written"]
+        assert ballast.exists()
+        assert ask(server, "select count(*) from kept") == "2"
