@@ -225,7 +225,7 @@ def _settle_first_climb(track: Sequence[Position], piece: Piece, performance: Pe
     ):
         return _make_end(first.at_s - estimate_touch_s(first, climbed, performance), climbed, Evidence.INFERRED_GAP)
     if _is_near_ground(track, piece.first, performance, is_arrival=False):
-        return _make_end(first.at_s, None, Evidence.UNKNOWN)
+        return _make_end(first.at_s, None, Evidence.INFERRED_GAP)
     return None
 
 
