@@ -10,6 +10,8 @@ BENCH_STAMP := .venv-bench/.bench-$(call HASH,bench/requirements.lock)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 PIP_ENV := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 TEST_ARGS ?=
+# What kills processes or counts seconds is one group, and the longest (tests/conftest.py); in this order it begins early.
+TEST_WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run install test chaos check docs bench lock clean
@@ -22,8 +24,8 @@ run: $(RUN_STAMP) ## Run the whole service and replay a recorded day; LIVE=1 wat
 
 install: $(RUN_STAMP) ## Install what is locked into .venv, and start nothing
 
-test: $(DEV_STAMP) ## Run every test
-	$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(DEV_STAMP) ## Run every test, two files at a time; TEST_ARGS picks some, "-n 0" runs one after the other
+	$(BIN)/python -m pytest $(TEST_WORKERS) $(TEST_ARGS)
 
 chaos: $(DEV_STAMP) ## Kill processes and the database over and over (the long form of the kill tests)
 	TARMAC_CHAOS=1 $(BIN)/python -m pytest -m chaos --timeout 3600 $(TEST_ARGS)
