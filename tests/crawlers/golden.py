@@ -1,15 +1,18 @@
 """Reads a source's captured pages with its spider, without a network: what a source must give, in ``expected.json``.
 
-A folder ``tests/crawlers/<slug>`` holds the pages as captured, ``case.json`` (the spider's arguments, and which page
-answers which path), ``expected.json`` (what must be read from them) and ``capture.md`` (where the pages come from).
+A folder ``tests/crawlers/<slug>`` holds the pages as captured, ``case.json`` (the spider's arguments, which page answers
+which path, and when pages with a clock were captured), ``expected.json`` (what must be read from them) and
+``capture.md`` (where the pages come from).
 """
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import time_machine
 from scrapy import Request
 from scrapy.http import TextResponse
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -32,6 +35,7 @@ class Pages:
         case = json.loads((self.folder / "case.json").read_text())
         self.arguments: dict[str, str] = case["arguments"]
         self.answers: dict[str, str] = case["answers"]
+        self.captured_at: str | None = case.get("captured_at")
 
     def answer(self, request: Request) -> TextResponse:
         parts = urlsplit(request.url)
@@ -63,11 +67,13 @@ def read_pages(slug: str) -> tuple[list[Item], SourceSpider]:
 
     waiting: list[Request] = sorted(asyncio.run(start()), key=lambda request: -request.priority)
     items: list[Item] = []
-    for _ in range(MOST_REQUESTS):
-        if not waiting:
-            return items, spider
-        for result in follow(spider, waiting.pop(0), pages):
-            (waiting if isinstance(result, Request) else items).append(result)
+    # A page was right about the time when it was captured.
+    with time_machine.travel(pages.captured_at, tick=False) if pages.captured_at else nullcontext():
+        for _ in range(MOST_REQUESTS):
+            if not waiting:
+                return items, spider
+            for result in follow(spider, waiting.pop(0), pages):
+                (waiting if isinstance(result, Request) else items).append(result)
     raise AssertionError(f"{slug} asks for more than {MOST_REQUESTS} pages")
 
 
