@@ -1,7 +1,7 @@
 """Reads a source's captured pages with its spider, without a network: what a source must give, in ``expected.json``.
 
-A folder ``tests/crawlers/<slug>`` holds the pages as captured, ``case.json`` (the spider's arguments, which page answers
-which path, and when pages with a clock were captured), ``expected.json`` (what must be read from them) and
+A folder ``tests/crawlers/<slug>`` holds the pages as captured, ``case.json`` (the spider's arguments, which page
+answers which path, and when pages with a clock were captured), ``expected.json`` (what must be read from them) and
 ``capture.md`` (where the pages come from).
 """
 
