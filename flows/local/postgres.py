@@ -28,6 +28,7 @@ READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 5.0
 STARTS_BEFORE_GIVING_UP = 7
+LAST_WORDS_S = 0.3
 DISK_FULL = "No space left on device"
 # Said while sessions of a killed server have not noticed yet: the next try, a moment later, succeeds.
 SESSIONS_LEFT = "shared memory block"
@@ -101,6 +102,7 @@ class PostgresServer:
         self._last_lines: list[str] = []
         self._child: subprocess.Popen[str] | None = None
         self._supervisor: threading.Thread | None = None
+        self._relaying = threading.Thread()
         self._is_stopping = threading.Event()
         self._has_answered = False
         self._has_come_up = False
@@ -185,6 +187,8 @@ class PostgresServer:
             code = child.wait()
             if self._is_stopping.is_set():
                 return
+            # on a busy machine its last words are still on the way
+            self._relaying.join(LAST_WORDS_S)
             is_held_up = any(SESSIONS_LEFT in line for line in self._last_lines)
             failures = 0 if self._has_come_up else failures + (not is_held_up)
             backoff_s = min(FIRST_BACKOFF_S * 2.0 ** max(0, failures - 1), LONGEST_BACKOFF_S)
@@ -213,7 +217,8 @@ class PostgresServer:
             preexec_fn=die_with_parent(signal.SIGINT),
             **self.cluster.as_account(),
         )
-        threading.Thread(target=self._relay, args=(self._child,), name="postgres-log", daemon=True).start()
+        self._relaying = threading.Thread(target=self._relay, args=(self._child,), name="postgres-log", daemon=True)
+        self._relaying.start()
         return self._child
 
     def _relay(self, child: "subprocess.Popen[str]") -> None:
