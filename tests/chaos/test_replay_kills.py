@@ -1,5 +1,8 @@
 """Flows, notifier and PostgreSQL are killed at random moments of a replay: every alert arrives, the facts are the same.
 
+Told is what the undisturbed run tells, no more and no less, but for one kind: a signal may be lost that an undisturbed
+watch kept (an aircraft lands while the flows are down). It is allowed only where the landing is told as well.
+
 Prefect is left out on purpose: nothing may rest on it (docs/decisions/0007), and without it jobs are started on time by
 the flows process itself. What arrived is read from the inbox file, outside the database.
 """
@@ -44,6 +47,7 @@ RECORDED_MINUTES = 240 if IS_LONG else 40
 QUIET_MINUTES = 28
 # Real seconds a recorded minute takes: enough for one look, on a busy machine for most.
 MINUTE_S = 2.0
+CLOCKS_AND_IDS = {"id", "derived_at", "looked_until_at"}
 WATCHLIST = Path(__file__).parents[2] / "flows" / "replay" / "watchlist.yml"
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(2400)]
@@ -157,25 +161,26 @@ def settle(installation: Installation, replay: ReplayServer) -> None:
 
 
 def read_legs(house: House) -> list[str]:
-    """The derived facts: what is known of each leg, without when and in how many steps it became known."""
-    question = """
-        select icao24, registration, operator, callsigns, status, departure, arrival, is_interpolated
-        from leg order by icao24, first_fix_at
-    """
+    """The derived facts, all that is stored of each leg but its id and the clocks of who derived it."""
+    question = "select to_jsonb(leg) from leg order by icao24, first_fix_at"
     with psycopg.connect(host=str(house.server.socket_folder), dbname="tarmac", user="owner") as connection:
-        return [json.dumps(row, default=str, sort_keys=True) for row in connection.execute(question)]
+        rows = [row for (row,) in connection.execute(question)]
+    return [json.dumps({name: row[name] for name in row if name not in CLOCKS_AND_IDS}, sort_keys=True) for row in rows]
 
 
 def read_events(house: House) -> set[tuple[str, str, str | None]]:
-    """What should be told: which aircraft left or landed, and where."""
+    """What is told of flights, whatever its kind: of which aircraft, and where it left or landed; lost, where it left.
+
+    Left out is the instant of the last position in a lost signal. Two undisturbed runs that look at other moments
+    differ in it too (20 s, measured 2026-11-21): a look hears the newest position only, and day files come later.
+    """
     question = """
         select kind, payload->>'icao24',
-               case kind when 'flight.departed' then payload->'departure'->>'airport'
-                         when 'flight.landed' then payload->'arrival'->>'airport' end
-        from event where kind in ('flight.departed', 'flight.landed')
+               payload->case kind when 'flight.landed' then 'arrival' else 'departure' end->>'airport'
+        from event where kind like 'flight.%' and not is_quiet
     """
     with psycopg.connect(host=str(house.server.socket_folder), dbname="tarmac", user="owner") as connection:
-        return {(str(kind), str(icao24), airport) for kind, icao24, airport in connection.execute(question)}
+        return {(str(kind), str(icao24), where) for kind, icao24, where in connection.execute(question)}
 
 
 def wait_until_told(house: House, supervisor: Supervisor) -> None:
@@ -231,4 +236,10 @@ def test_every_alert_arrives_and_the_facts_are_those_of_an_undisturbed_run(monke
         finally:
             supervisor.stop()
         assert read_legs(house) == expected_legs
-        assert expected_events - read_events(house) == set()
+        # as many and no more: an invented alert is as wrong as a missing one
+        told = read_events(house)
+        lost_meanwhile = {event for event in told - expected_events if event[0] == "flight.signal_lost"}
+        invented, missing = told - expected_events - lost_meanwhile, expected_events - told
+        assert (invented, missing) == (set(), set())
+        # who lands while the flows are down is not heard when they look again: that is said, and the landing after it
+        assert {icao24 for _, icao24, _ in lost_meanwhile} <= {who for kind, who, _ in told if kind == "flight.landed"}
