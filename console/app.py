@@ -107,7 +107,7 @@ def make_app(settings: Settings, engine: Engine, archive: Archive) -> FastAPI:
     """The application; ``settings`` say where it may be reached and whether it shows a replay."""
     app = FastAPI(title="Tarmac", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.middleware("http")(host_guard(frozenset({"127.0.0.1", "localhost", "[::1]", settings.page_host.lower()})))
+    app.middleware("http")(host_guard(list_names(settings)))
     page = Page(settings, engine)
 
     @app.get("/", response_class=HTMLResponse)
@@ -188,6 +188,12 @@ def make_app(settings: Settings, engine: Engine, archive: Archive) -> FastAPI:
         return page.render(request, "problem.html", status_code=503, title="One moment", text=text)
 
     return app
+
+
+def list_names(settings: Settings) -> frozenset[str]:
+    """Host names the page answers to: this machine's own, and those a reverse proxy in front of it is called by."""
+    given = (name.strip().lower() for name in settings.page_names.split(","))
+    return frozenset({"127.0.0.1", "localhost", "[::1]", settings.page_host.lower(), *filter(None, given)})
 
 
 def list_problems(home: Path, engine: Engine, now: datetime) -> list[str]:

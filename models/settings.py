@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     contact: str = Field(default="", description="how a publisher can reach the operator; sent in the User-Agent")
     page_host: str = Field(default="127.0.0.1", description="address the page listens on")
     page_port: int = Field(default=8620, description="port the page listens on; 0 picks a free one")
+    page_names: str = Field(
+        default="", description="names besides localhost under which the page is served, comma separated"
+    )
     live: bool = Field(default=False, description="watch the live sources instead of replaying the recorded day")
     source_base_url: str | None = Field(
         default=None, description="ask this server instead of the publishers' (the replay sets it; a mirror may too)"

@@ -213,6 +213,13 @@ def test_a_name_that_was_rebound_to_this_machine_is_refused(page: str) -> None:
     assert httpx.get(page, headers={"Host": "localhost:8620"}).status_code == 200
 
 
+def test_a_name_the_operator_gave_is_served(tmp_path: Path, engine: Engine, archive: Archive) -> None:
+    settings = Settings(home=tmp_path, page_names="tarmac.example, Watch.Example")
+    with serving(make_app(settings, engine, archive)) as address:
+        assert httpx.get(address, headers={"Host": "watch.example"}).status_code == 200
+        assert httpx.get(address, headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_nothing_is_loaded_from_elsewhere(page: str, told: dict[str, str]) -> None:
     answer = httpx.get(page)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
